@@ -1,0 +1,96 @@
+import { afterAll, beforeAll, expect, setDefaultTimeout, test } from "bun:test";
+import { silentLog } from "../log.ts";
+import { type Database, isUniqueViolation, isUnreachable, openDatabase } from "./database.ts";
+import { type Migration, migrate } from "./migrate.ts";
+import { startTestServer, type TestServer } from "./test-server.ts";
+
+// A real PostgreSQL on a loaded machine.
+setDefaultTimeout(60_000);
+
+const STEPS: Migration[] = [
+  { name: "words", up: "CREATE TABLE words (word text PRIMARY KEY); INSERT INTO words VALUES ('first')" },
+  { name: "length", up: "ALTER TABLE words ADD COLUMN length integer; UPDATE words SET length = 5" },
+];
+
+let server: TestServer;
+const opened: Database[] = [];
+
+beforeAll(async () => {
+  server = await startTestServer();
+});
+
+afterAll(async () => {
+  for (const sql of opened) await sql.end({ timeout: 1 });
+  await server.remove();
+});
+
+async function open(name: string, url = server.url): Promise<Database> {
+  const sql = await openDatabase(url, name, { log: silentLog });
+  opened.push(sql);
+  return sql;
+}
+
+test("an absent database is made once, by however many open it", async () => {
+  const pools = await Promise.all(Array.from({ length: 4 }, () => open("many")));
+  for (const sql of pools) {
+    const [row] = await sql<{ name: string }[]>`SELECT current_database() AS name`;
+    expect(row).toEqual({ name: "many" });
+  }
+});
+
+test("a URL that names a database is used as it is", async () => {
+  const sql = await open("ignored", `${server.url}/postgres`);
+  const [row] = await sql<{ name: string }[]>`SELECT current_database() AS name`;
+  expect(row).toEqual({ name: "postgres" });
+  await expect(open("ignored", `${server.url}/absent`)).rejects.toMatchObject({ code: "3D000" });
+});
+
+test("migrations run once, in order, and later ones follow", async () => {
+  const sql = await open("stepwise");
+  await migrate(sql, STEPS.slice(0, 1), silentLog);
+  await migrate(sql, STEPS.slice(0, 1), silentLog);
+  expect([...(await sql`SELECT * FROM words`)]).toEqual([{ word: "first" }]);
+  await migrate(sql, STEPS, silentLog);
+  expect([...(await sql`SELECT * FROM words`)]).toEqual([{ word: "first", length: 5 }]);
+});
+
+test("processes that migrate at the same time apply each step once", async () => {
+  const pools = await Promise.all([open("crowd"), open("crowd"), open("crowd")]);
+  await Promise.all(pools.map((sql) => migrate(sql, STEPS, silentLog)));
+  const recorded = await pools[0]!`SELECT version, name FROM schema_migrations ORDER BY version`;
+  expect([...recorded]).toEqual([
+    { version: 1, name: "words" },
+    { version: 2, name: "length" },
+  ]);
+});
+
+test("a step that fails leaves nothing of itself", async () => {
+  const sql = await open("broken");
+  const broken = { name: "broken", up: "CREATE TABLE half (n integer); SELECT 1 / 0" };
+  await expect(migrate(sql, [broken], silentLog)).rejects.toMatchObject({ code: "22012" });
+  await migrate(sql, STEPS, silentLog);
+  expect([...(await sql`SELECT to_regclass('half') AS half`)]).toEqual([{ half: null }]);
+});
+
+test("a database of a newer release is refused", async () => {
+  const sql = await open("newer");
+  await migrate(sql, STEPS, silentLog);
+  await expect(migrate(sql, STEPS.slice(0, 1), silentLog)).rejects.toMatchObject({ code: "database_newer" });
+});
+
+test("a database with another history is refused", async () => {
+  const sql = await open("foreign");
+  await migrate(sql, [{ name: "elsewhere", up: "SELECT 1" }], silentLog);
+  await expect(migrate(sql, STEPS, silentLog)).rejects.toMatchObject({ code: "history_differs" });
+});
+
+test("errors are told apart: an answer of the server, and no server", async () => {
+  const sql = await open("errors");
+  await sql`CREATE TABLE once (n integer PRIMARY KEY)`;
+  await sql`INSERT INTO once VALUES (1)`;
+  const duplicate: unknown = await sql`INSERT INTO once VALUES (1)`.catch((error) => error);
+  expect(isUniqueViolation(duplicate)).toBe(true);
+  expect(isUnreachable(duplicate)).toBe(false);
+  await sql.end();
+  expect(isUnreachable(await sql`SELECT 1`.catch((error) => error))).toBe(true);
+});

@@ -1,0 +1,119 @@
+import postgres, { type Sql } from "postgres";
+import { type Clock, delay, systemClock } from "../clock.ts";
+import type { Log } from "../log.ts";
+
+export type Database = Sql;
+
+/** Of the 50 that the embedded server allows; one process needs few, since its queries take about a millisecond. */
+const CONNECTIONS_MAX = 8;
+const CONNECT_TIMEOUT_S = 10;
+const IDLE_TIMEOUT_S = 300;
+/** Between attempts to connect again: a server that is back is noticed within it. The driver's own goes up to 20 s. */
+const BACKOFF_FIRST_S = 0.05;
+const BACKOFF_MAX_S = 2;
+const STATEMENT_TIMEOUT_MS = 30_000;
+const LOCK_TIMEOUT_MS = 10_000;
+/** How long a server that is just starting (or starting again) is waited for. */
+const OPEN_WAIT_MS = 30_000;
+const OPEN_RETRY_MS = 100;
+
+/** SQLSTATEs, from PostgreSQL's appendix A. */
+const DUPLICATE_DATABASE = "42P04";
+const UNIQUE_VIOLATION = "23505";
+const OBJECT_IN_USE = "55006";
+
+/** Failures of reaching the server, as opposed to its answers: the driver's codes, Node's, and SQLSTATE 57P01 to 57P03. */
+const UNREACHABLE = new Set([
+  "CONNECTION_CLOSED",
+  "CONNECTION_ENDED",
+  "CONNECTION_DESTROYED",
+  "CONNECT_TIMEOUT",
+  "ECONNREFUSED",
+  "ECONNRESET",
+  "ENOENT",
+  "EPIPE",
+  "ETIMEDOUT",
+  "57P01",
+  "57P02",
+  "57P03",
+]);
+
+/** The code of a database error: a SQLSTATE, or the driver's own word. */
+export function databaseErrorCode(error: unknown): string | undefined {
+  const code = error instanceof Error && "code" in error ? error.code : undefined;
+  return typeof code === "string" ? code : undefined;
+}
+
+/** Whether the server could not be reached, so that the same may work later. */
+export function isUnreachable(error: unknown): boolean {
+  return UNREACHABLE.has(databaseErrorCode(error) ?? "");
+}
+
+export function isUniqueViolation(error: unknown): boolean {
+  return databaseErrorCode(error) === UNIQUE_VIOLATION;
+}
+
+/**
+ * Opens the database `name` of the server at `url`, made if it is not there. A `url` that already names a database
+ * (an operator's own server) is used as it is and `name` is not looked at. Waits up to 30 s for a starting server,
+ * then rejects with its error. Returns a pool of at most 8 connections that reconnects by itself.
+ */
+export async function openDatabase(
+  url: string,
+  name: string,
+  { log, clock = systemClock }: { log: Log; clock?: Clock },
+): Promise<Database> {
+  const target = new URL(url);
+  const named = target.pathname.length > 1;
+  if (!named) target.pathname = `/${encodeURIComponent(name)}`;
+  const until = clock.monotonic() + OPEN_WAIT_MS;
+  for (;;) {
+    const sql = connect(target.href, log);
+    try {
+      if (!named) await ensureDatabase(url, name, log);
+      await sql`SELECT 1`;
+      return sql;
+    } catch (error) {
+      await sql.end({ timeout: 0 });
+      if (clock.monotonic() > until || !isUnreachable(error)) throw error;
+      await delay(clock, OPEN_RETRY_MS);
+    }
+  }
+}
+
+function connect(url: string, log: Log): Database {
+  return postgres(url, {
+    max: CONNECTIONS_MAX,
+    connect_timeout: CONNECT_TIMEOUT_S,
+    idle_timeout: IDLE_TIMEOUT_S,
+    backoff: (attempt) => Math.min(BACKOFF_FIRST_S * 2 ** attempt, BACKOFF_MAX_S),
+    onnotice: (notice) => log.debug("database notice", { text: notice.message }),
+    connection: {
+      application_name: "skerry",
+      statement_timeout: STATEMENT_TIMEOUT_MS,
+      lock_timeout: LOCK_TIMEOUT_MS,
+      idle_in_transaction_session_timeout: STATEMENT_TIMEOUT_MS,
+    },
+  });
+}
+
+/**
+ * Asks before it makes: opening a database that is not there would leave an error in the server's log. Another process
+ * may be making it at the same moment; either way it is there afterwards.
+ */
+async function ensureDatabase(url: string, name: string, log: Log): Promise<void> {
+  const maintenance = new URL(url);
+  maintenance.pathname = "/postgres";
+  const sql = connect(maintenance.href, log);
+  try {
+    const [present] = await sql`SELECT 1 FROM pg_database WHERE datname = ${name}`;
+    if (present) return;
+    await sql`CREATE DATABASE ${sql(name)}`;
+    log.info("made the database", { name });
+  } catch (error) {
+    const code = databaseErrorCode(error) ?? "";
+    if (![DUPLICATE_DATABASE, UNIQUE_VIOLATION, OBJECT_IN_USE].includes(code)) throw error;
+  } finally {
+    await sql.end({ timeout: CONNECT_TIMEOUT_S });
+  }
+}
