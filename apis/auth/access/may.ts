@@ -1,0 +1,50 @@
+import type { Context, MiddlewareHandler } from "hono";
+import { createMiddleware } from "hono/factory";
+import type { Action, KindOf } from "../../policy/actions.ts";
+import { type AuthEnvironment, sourceOf } from "../authentication.ts";
+import { notFound } from "../errors.ts";
+import type { Principal } from "../identity.ts";
+import type { AuthService } from "../service.ts";
+import { forbidden, type On } from "./access.ts";
+import type { Places } from "./places.ts";
+
+/** The middleware of a route, which tells what that route asks for. */
+export type Declared = MiddlewareHandler<AuthEnvironment> & { readonly action: Action };
+
+export type PlaceOf<A extends Action> = (
+  context: Context<AuthEnvironment>,
+  places: Places,
+  principal: Principal,
+) => On<KindOf<A>> | Promise<On<KindOf<A>>>;
+
+/**
+ * Declares what a route does and on what, and lets a request through if its sender may. Stands behind `authenticate`, and
+ * before whatever looks at what the request names, so that a refusal gives no hints. With `hidden`, what one may not
+ * touch is `not_found`. Only behind this is there a principal for an API token.
+ */
+export function may<A extends Action>(
+  auth: AuthService,
+  action: A,
+  on: PlaceOf<A>,
+  hidden?: Parameters<typeof notFound>[0],
+): Declared {
+  const middleware = createMiddleware<AuthEnvironment>(async (context, next) => {
+    const caller = context.get("caller");
+    await auth.access.freshened();
+    const place = await on(context, auth.places, caller);
+    context.set("resource", place.resource);
+    const values = { ...place.values, "aws:SourceIp": addressOf(context) };
+    if (!auth.access.decide(caller, action, { ...place, values }).allowed) {
+      throw hidden === undefined ? forbidden(action) : notFound(hidden, context.req.param("id") ?? "");
+    }
+    context.set("principal", caller);
+    await next();
+  });
+  return Object.assign(middleware, { action });
+}
+
+/** Of the admin socket there is none. */
+function addressOf(context: Context<AuthEnvironment>): string | undefined {
+  const source = sourceOf(context);
+  return /^[0-9A-Fa-f.:]+$/.test(source) ? source : undefined;
+}

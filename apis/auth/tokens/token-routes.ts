@@ -1,0 +1,67 @@
+import { Hono, type MiddlewareHandler } from "hono";
+import { may } from "../access/may.ts";
+import type { AuthEnvironment } from "../authentication.ts";
+import { body, query } from "../request-body.ts";
+import type { AuthService } from "../service.ts";
+import { newTokenBody, tokensQuery } from "./request-schemas.ts";
+
+/** API tokens: one's own, and everybody's for whoever may. */
+export function tokenRoutes(auth: AuthService, authenticate: MiddlewareHandler<AuthEnvironment>) {
+  return new Hono<AuthEnvironment>()
+    .get(
+      "/tokens",
+      authenticate,
+      may(auth, "auth:ListTokens", (context, places, me) => {
+        const { user, serviceAccount } = context.req.query();
+        if (user === undefined && serviceAccount === undefined)
+          return auth.callers.widest("auth:ListTokens", "token", me);
+        return places.credentials("token", me, { user, serviceAccount });
+      }),
+      query(tokensQuery),
+      async (context) => {
+        const { user, serviceAccount } = context.req.valid("query");
+        if (serviceAccount !== undefined) {
+          const { id } = await auth.serviceAccounts.get(serviceAccount);
+          return context.json({ tokens: await auth.apiTokens.list({ serviceAccountId: id }) });
+        }
+        const me = context.get("principal");
+        const userId =
+          user === undefined
+            ? auth.callers.widest("auth:ListTokens", "token", me).owner
+            : (await auth.user(user)).id;
+        return context.json({ tokens: await auth.apiTokens.list({ userId }) });
+      },
+    )
+    .post(
+      "/tokens",
+      authenticate,
+      body(newTokenBody),
+      may(auth, "auth:CreateToken", async (context, places, me) =>
+        places.credentials("token", me, await context.req.json()),
+      ),
+      async (context) => {
+        const { name, scopes, days, ...owner } = context.req.valid("json");
+        const me = context.get("principal");
+        const made = await auth.apiTokens.create(
+          auth.callers.owner(me, owner),
+          { name, scopes, days },
+          auth.callers.token(me),
+        );
+        return context.json(made, 201);
+      },
+    )
+    .delete(
+      "/tokens/:id",
+      authenticate,
+      may(
+        auth,
+        "auth:RevokeToken",
+        (context, places) => places.token(context.req.param("id") ?? ""),
+        "token",
+      ),
+      async (context) => {
+        await auth.apiTokens.revoke(context.req.param("id"));
+        return context.body(null, 204);
+      },
+    );
+}

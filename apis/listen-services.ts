@@ -1,0 +1,58 @@
+// The JSON APIs over plain HTTP, for gateways of the same cluster.
+import type { Log } from "../std/log.ts";
+import { GATEWAY_HEADER, SOURCE_HEADER, sourceOf } from "./gateway-trust.ts";
+import type { MountedApis } from "./serve.ts";
+
+export interface ServicesOptions {
+  hostname: string;
+  port: number;
+  /** What gateways prove themselves with. */
+  token: string;
+  log: Log;
+}
+
+export interface ServicesListener {
+  port: number;
+  /** Takes no new request, lets those under way end for `graceMs`, then drops them. */
+  stop(graceMs: number): Promise<void>;
+}
+
+const IDLE_SECONDS_MAX = 120;
+
+/** Serves `/api/<service>/...` and `/healthz`. Throws Node's errors (EADDRINUSE). */
+export function listenServices(apis: MountedApis, options: ServicesOptions): ServicesListener {
+  const { hostname, port, token, log } = options;
+  const server = Bun.serve({
+    hostname,
+    port,
+    idleTimeout: IDLE_SECONDS_MAX,
+    // The APIs have limits of their own.
+    maxRequestBodySize: Number.MAX_SAFE_INTEGER,
+    async fetch(request, running) {
+      const peer = running.requestIP(request)?.address ?? "";
+      const source = sourceOf((name) => request.headers.get(name), peer, token);
+      request.headers.delete(GATEWAY_HEADER);
+      request.headers.delete(SOURCE_HEADER);
+      return answer(apis, request, source);
+    },
+    error(error) {
+      log.error("a request failed", { error: error.stack ?? error.message });
+      const body = { error: { code: "internal", message: "Something went wrong here; the log tells more" } };
+      return Response.json(body, { status: 500, headers: { "cache-control": "no-store" } });
+    },
+  });
+  return {
+    port: server.port!,
+    async stop(graceMs) {
+      const cut = setTimeout(() => void server.stop(true), graceMs);
+      await server.stop();
+      clearTimeout(cut);
+    },
+  };
+}
+
+async function answer(apis: MountedApis, request: Request, source: string): Promise<Response> {
+  if (new URL(request.url).pathname !== "/healthz") return apis.mounted(request, source);
+  const problems = await apis.problems();
+  return Response.json({ problems }, { status: problems.length === 0 ? 200 : 503 });
+}
