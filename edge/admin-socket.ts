@@ -1,0 +1,55 @@
+// The operator's door: a Unix socket that only the owner of the data directory can open. Whoever can is an administrator.
+import { chmod, rm } from "node:fs/promises";
+import type { MountedApis } from "../apis/serve.ts";
+import type { Problems } from "./health.ts";
+
+/** `GET /status`. */
+export interface AdminStatus {
+  /** Why the gateway cannot serve; empty when it can. */
+  health: Problems;
+  /** The master's status; null where it does not answer. */
+  storage: Awaited<ReturnType<MountedApis["storageStatus"]>> | null;
+}
+
+const AUDIT_PATH = /^\/audit(\/|$)/;
+const EVENTS_PATH = /^\/events(\/|$)/;
+/** What the storage answers; the rest is the auth API's. */
+const STORAGE_PATH = /^\/(chunkservers|orphans)(\/|$)/;
+const ADMIN_BODY_SIZE_MAX = 64 << 10;
+
+export interface AdminSocket {
+  close(): Promise<void>;
+}
+
+/**
+ * Serves the status, the audit log, the events and the auth API, every request as an administrator's, at `path`. The directory of `path` must be
+ * closed to others: a socket's own mode is set only after it is there.
+ */
+export async function listenAdmin(path: string, apis: MountedApis): Promise<AdminSocket> {
+  // The socket of a gateway that was killed.
+  await rm(path, { force: true });
+  const server = Bun.serve({
+    unix: path,
+    maxRequestBodySize: ADMIN_BODY_SIZE_MAX,
+    fetch: async (request) => {
+      const { pathname } = new URL(request.url);
+      if (pathname === "/status") return Response.json(await adminStatus(apis));
+      if (AUDIT_PATH.test(pathname)) return apis.audit(request, "admin socket");
+      if (EVENTS_PATH.test(pathname)) return apis.events(request, "admin socket");
+      if (STORAGE_PATH.test(pathname)) return apis.chunkservers(request);
+      return apis.admin(request, "admin socket");
+    },
+  });
+  await chmod(path, 0o600);
+  return {
+    async close() {
+      await server.stop(true);
+      await rm(path, { force: true });
+    },
+  };
+}
+
+async function adminStatus(apis: MountedApis): Promise<AdminStatus> {
+  const [health, storage] = await Promise.all([apis.problems(), apis.storageStatus().catch(() => null)]);
+  return { health, storage };
+}

@@ -1,0 +1,154 @@
+// The HTTPS port: HTTP/1.1 and HTTP/2, routed by host, then by path.
+import type { Server } from "bun";
+import { type Apis, noSuchApi } from "../../apis/serve.ts";
+import { type S3Fetch, s3Fetch } from "../../apis/storage/s3/fetch.ts";
+import { requestIds } from "../../apis/storage/s3/request-ids.ts";
+import type { Clock } from "../../std/clock.ts";
+import type { Log } from "../../std/log.ts";
+import type { Random } from "../../std/random.ts";
+import type { Health } from "../health.ts";
+import type { AccessLog } from "../http/access-log.ts";
+import { loggedS3 } from "../http/logged-s3.ts";
+import type { StaticSite } from "../http/static-site.ts";
+import { stripTrustHeaders } from "../http/trust-headers.ts";
+import { normaliseHost, targetOfHost } from "../routing/host.ts";
+import { targetOfPath } from "../routing/path.ts";
+import { type Listener, within } from "./listener.ts";
+
+export interface HttpsOptions {
+  host: string;
+  port: number;
+  domain: string;
+  tls: { cert: string; key: string };
+  apis: Apis;
+  /** Absent where this gateway serves no dashboard. */
+  site: StaticSite | undefined;
+  health: Health;
+  accessLog: AccessLog;
+  clock: Clock;
+  random: Random;
+  log: Log;
+}
+
+/** A connection on which nothing moves is closed, also in the middle of a body. Bun counts in steps of 4 s. */
+const IDLE_SECONDS_MAX = 120;
+/** Each request under way may hold some MiB; more are answered 503. */
+const IN_FLIGHT_MAX = 2_048;
+
+/** Starts the listener. Throws Node's errors (EADDRINUSE). */
+export function listenHttps(options: HttpsOptions): Listener {
+  const gateway = new Gateway(options);
+  const server = Bun.serve({
+    hostname: options.host,
+    port: options.port,
+    tls: options.tls,
+    http2: true,
+    idleTimeout: IDLE_SECONDS_MAX,
+    // S3 and the APIs have limits of their own, with answers that their clients understand.
+    maxRequestBodySize: Number.MAX_SAFE_INTEGER,
+    fetch: (request, running) => gateway.answer(request, running),
+    error: (error) => gateway.fault(error),
+  });
+  return {
+    port: server.port!,
+    async stop(graceMs) {
+      if (!(await within(server.stop(), graceMs))) await within(server.stop(true), 1_000);
+    },
+  };
+}
+
+class Gateway {
+  private readonly s3: S3Fetch;
+  private readonly nextRequestId: () => string;
+  private inFlight = 0;
+
+  constructor(private readonly options: HttpsOptions) {
+    const { apis, domain, random, accessLog, clock } = options;
+    const logged = loggedS3(apis.s3, "https", accessLog, clock);
+    this.s3 = s3Fetch(logged, { random, virtualHostSuffix: `storage.${domain}` });
+    this.nextRequestId = requestIds(random);
+  }
+
+  async answer(request: Request, server: Server<undefined>): Promise<Response> {
+    const source = server.requestIP(request)?.address ?? "";
+    const host = normaliseHost(request.headers.get("host"));
+    if (host === undefined) return text(400, "the Host header is missing or wrong");
+    if (this.inFlight >= IN_FLIGHT_MAX) return overloaded();
+    this.inFlight++;
+    try {
+      const target = targetOfHost(host, this.options.domain);
+      // S3 logs for itself; a signed S3 request may name any header, so none is taken away.
+      if (target.kind === "s3") return await this.s3(request, source);
+      return await this.logged(request, host, source, (url) => this.route(target, request, url, source));
+    } finally {
+      this.inFlight--;
+    }
+  }
+
+  fault(error: Error): Response {
+    this.options.log.error("a request failed", { error: error.stack ?? error.message });
+    return problem(500, "internal", "Something went wrong here; the log tells more");
+  }
+
+  private async route(
+    target: Exclude<ReturnType<typeof targetOfHost>, { kind: "s3" }>,
+    request: Request,
+    url: URL,
+    source: string,
+  ): Promise<Response> {
+    const { apis, health, site } = this.options;
+    if (url.pathname === "/healthz") return health.respond();
+    if (target.kind === "unserved")
+      return text(404, `${target.name} is not a part of this version of skerry`);
+    stripTrustHeaders(request.headers);
+    if (target.kind === "service") return apis.services.get(target.service)?.(request, source) ?? noSuchApi();
+    const path = targetOfPath(url.pathname);
+    if (path.kind === "site") {
+      return site ? site.respond(url.pathname, request) : text(404, "this gateway serves no dashboard");
+    }
+    const known = path.kind === "service" && apis.services.has(path.service);
+    return known ? apis.mounted(request, source) : noSuchApi();
+  }
+
+  private async logged(
+    request: Request,
+    host: string,
+    source: string,
+    answer: (url: URL) => Promise<Response>,
+  ): Promise<Response> {
+    const { accessLog, clock } = this.options;
+    const start = clock.monotonic();
+    const requestId = this.nextRequestId();
+    const url = new URL(request.url);
+    const response = await answer(url).catch((error: Error) => this.fault(error));
+    response.headers.set("x-request-id", requestId);
+    const length = response.headers.get("content-length");
+    accessLog.add({
+      listener: "https",
+      method: request.method,
+      host,
+      target: url.pathname + url.search,
+      status: response.status,
+      bytes: length === null ? undefined : Number(length),
+      ms: clock.monotonic() - start,
+      requestId,
+      remote: source,
+    });
+    return response;
+  }
+}
+
+function overloaded(): Response {
+  const response = problem(503, "busy", "Too many requests at a time");
+  response.headers.set("retry-after", "1");
+  return response;
+}
+
+/** An error in the form of all our JSON APIs. */
+function problem(status: number, code: string, message: string): Response {
+  return Response.json({ error: { code, message } }, { status, headers: { "cache-control": "no-store" } });
+}
+
+function text(status: number, message: string): Response {
+  return new Response(`${message}\n`, { status, headers: { "x-content-type-options": "nosniff" } });
+}
