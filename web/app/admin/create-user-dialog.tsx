@@ -1,0 +1,37 @@
+import { useState } from "react";
+import { directory, type User } from "../api/directory.ts";
+import { Field } from "../components/field.tsx";
+import { FormModal } from "../components/form-modal.tsx";
+import { NewPasswordFields, NO_PASSWORD, newPasswordProblem } from "../components/new-password-fields.tsx";
+
+export function CreateUserDialog({ onCreated, onClose }: { onCreated(user: User): void; onClose(): void }) {
+  const [name, setName] = useState("");
+  const [given, setGiven] = useState(NO_PASSWORD);
+  const [admin, setAdmin] = useState(false);
+  return (
+    <FormModal
+      title="Create user"
+      action="Create user"
+      problem={name.trim() === "" ? "Enter a user name." : newPasswordProblem(given)}
+      onSubmit={async () => onCreated(await directory.createUser(name.trim(), given.password, admin))}
+      onClose={onClose}
+    >
+      <Field label="User name" hint="Letters, digits, dots, hyphens and underscores.">
+        <input
+          autoComplete="off"
+          autoCapitalize="none"
+          spellCheck={false}
+          // biome-ignore lint/a11y/noAutofocus: where the form begins
+          autoFocus
+          value={name}
+          onChange={(event) => setName(event.target.value)}
+        />
+      </Field>
+      <NewPasswordFields value={given} onChange={setGiven} />
+      <label className="choice">
+        <input type="checkbox" checked={admin} onChange={(event) => setAdmin(event.target.checked)} />
+        Administrator: may do everything
+      </label>
+    </FormModal>
+  );
+}

@@ -1,0 +1,11 @@
+import { messageOf } from "../api/http.ts";
+import { Placeholder } from "./placeholder.tsx";
+
+/** Stands where content would that the person may not see, with the server's own words. */
+export function Forbidden({ error }: { error: unknown }) {
+  return (
+    <Placeholder icon="lock" title="This is not open to you">
+      <p role="alert">{messageOf(error)}</p>
+    </Placeholder>
+  );
+}
