@@ -226,7 +226,8 @@ test("all chunks are reported again and again, as of a moment behind the beginni
   // The first may have begun before the removal.
   const [, second] = told();
   expect(second!.last).toBe(true);
-  expect(second!.chunks.map(({ handle }) => handle)).toEqual([1, 3]);
+  // A directory is read in no order, and so are chunks told of.
+  expect(second!.chunks.map(({ handle }) => handle).sort()).toEqual([1, 3]);
 });
 
 test("a heartbeat tells of the scrub and of the group commits", async () => {
