@@ -145,6 +145,8 @@ describe("buckets", () => {
       "a".repeat(64),
       "",
       "ab.",
+      "ab.-c",
+      "ab-.c",
     ];
     for (const name of wrong)
       expect([name, await codeOf((async () => checkBucketName(name))())]).toEqual([

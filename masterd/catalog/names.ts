@@ -3,8 +3,11 @@ import { MasterError } from "../store/errors.ts";
 
 export const KEY_SIZE_MAX = 1024;
 
-/** https://docs.aws.amazon.com/AmazonS3/latest/userguide/bucketnamingrules.html */
-const BUCKET_NAME = /^[a-z0-9](?:[a-z0-9-]|\.(?!\.)){1,61}[a-z0-9]$/;
+/**
+ * Labels with a dot between two, as in a host name, since it becomes part of one.
+ * https://docs.aws.amazon.com/AmazonS3/latest/userguide/bucketnamingrules.html
+ */
+const BUCKET_NAME = /^(?=.{3,63}$)[a-z0-9](?:[a-z0-9-]*[a-z0-9])?(?:\.[a-z0-9](?:[a-z0-9-]*[a-z0-9])?)*$/;
 const IPV4_FORM = /^\d+\.\d+\.\d+\.\d+$/;
 const RESERVED_PREFIXES = ["xn--", "sthree-", "amzn-s3-demo-"];
 const RESERVED_SUFFIXES = ["-s3alias", "--ol-s3", ".mrap", "--x-s3", "--table-s3"];
@@ -20,7 +23,8 @@ export function checkBucketName(name: string): void {
     throw new MasterError(
       "INVALID_BUCKET_NAME",
       "a bucket name has 3 to 63 lower-case letters, digits, dots and hyphens, and begins and ends with a letter " +
-        "or digit; two dots in a row, the form of an IP address and AWS's reserved prefixes and suffixes are refused",
+        "or digit, and so does each part between dots; the form of an IP address and AWS's reserved prefixes and " +
+        "suffixes are refused",
     );
   }
 }

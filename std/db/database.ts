@@ -22,7 +22,10 @@ const DUPLICATE_DATABASE = "42P04";
 const UNIQUE_VIOLATION = "23505";
 const OBJECT_IN_USE = "55006";
 
-/** Failures of reaching the server, as opposed to its answers: the driver's codes, Node's, and SQLSTATE 57P01 to 57P03. */
+/**
+ * Failures of reaching the database, as opposed to its answers: the driver's codes, Node's, and SQLSTATEs of a server that
+ * ends or starts (57P01 to 57P03), has no connection to spare (53300) or takes none for this database (55000).
+ */
 const UNREACHABLE = new Set([
   "CONNECTION_CLOSED",
   "CONNECTION_ENDED",
@@ -30,9 +33,13 @@ const UNREACHABLE = new Set([
   "CONNECT_TIMEOUT",
   "ECONNREFUSED",
   "ECONNRESET",
+  "EHOSTUNREACH",
+  "ENETUNREACH",
   "ENOENT",
   "EPIPE",
   "ETIMEDOUT",
+  "53300",
+  "55000",
   "57P01",
   "57P02",
   "57P03",

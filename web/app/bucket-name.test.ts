@@ -12,6 +12,7 @@ test.each([
   ["my_bucket", "Only letters a–z, digits, hyphens and dots."],
   ["-abc", "It must begin and end with a letter or digit."],
   ["a..b", "No two dots in a row."],
+  ["a.-b", "No hyphen next to a dot."],
   ["192.168.5.4", "It must not look like an IP address."],
   ["xn--abc", 'The beginning "xn-" is reserved.'],
   ["abc-s3alias", "This ending is reserved."],

@@ -9,6 +9,7 @@ export function bucketNameProblem(name: string): string | undefined {
   if (/[^a-z0-9.-]/.test(name)) return "Only letters a–z, digits, hyphens and dots.";
   if (!/^[a-z0-9].*[a-z0-9]$/.test(name)) return "It must begin and end with a letter or digit.";
   if (name.includes("..")) return "No two dots in a row.";
+  if (/-\.|\.-/.test(name)) return "No hyphen next to a dot.";
   if (/^\d+\.\d+\.\d+\.\d+$/.test(name)) return "It must not look like an IP address.";
   if (/^(xn--|sthree-|amzn-s3-demo-)/.test(name))
     return `The beginning "${name.split("-")[0]}-" is reserved.`;

@@ -589,8 +589,9 @@ test("an error names what was asked for, the request, and is well-formed whateve
     '<?xml version="1.0" encoding="UTF-8"?>\n<Error><Code>NoSuchKey</Code><Message>',
   );
   expect(answer.text).toContain(
-    "<Resource>/alices/%3Ca%3E&amp;b</Resource><RequestId>0000000000000001</RequestId>",
+    "<Key>&lt;a&gt;&amp;b</Key><Resource>/alices/%3Ca%3E&amp;b</Resource><RequestId>0000000000000001</RequestId>",
   );
+  expect((await s3.send("GET", "/nowhere", alice)).text).toContain("<BucketName>nowhere</BucketName>");
 });
 
 test.each([

@@ -8,6 +8,7 @@ import { authorize, type Permissions } from "../authorize.ts";
 import { ObjectStore, type StoreParts } from "../objects.ts";
 import { describeS3, type S3Event } from "../recorded.ts";
 import { type Authenticated, authenticate } from "./auth/authenticate.ts";
+import type { S3Target } from "./auth/target.ts";
 import { Call, type Services } from "./call.ts";
 import { errorDocument, S3Error, type S3Failure } from "./errors.ts";
 import { failureOf } from "./failure.ts";
@@ -51,7 +52,7 @@ export function createS3(options: S3Options): S3Handler {
     } catch (error) {
       const failure = failureOf(error, log, logFields(request));
       code = failure.code;
-      response = errorResponse(request, failure);
+      response = errorResponse(request, failure, seen.caller?.target);
     }
     const event = audit && describeS3(eventOf(seen), response.status, code);
     if (event) audit.record({ ...event, source: request.remoteAddress, requestId: request.requestId });
@@ -123,9 +124,22 @@ function logFields({ requestId, method, target }: S3Request): LogFields {
   return { requestId, method, path: target.split("?", 1)[0] };
 }
 
-function errorResponse(request: S3Request, failure: S3Failure): S3Response {
+function errorResponse(request: S3Request, failure: S3Failure, target?: S3Target): S3Response {
   const path = request.target.split("?", 1)[0]!;
   const headers: Record<string, string> = { "content-type": "application/xml", ...failure.headers };
-  const body = request.method === "HEAD" ? null : errorDocument(failure, path, request.requestId, HOST_ID);
+  const told = request.headers.has("x-amz-copy-source") ? failure : withMissing(failure, target);
+  const body = request.method === "HEAD" ? null : errorDocument(told, path, request.requestId, HOST_ID);
   return { status: failure.status, headers, body };
+}
+
+/** S3 names what is not there, beside the path. Of a copy it may be the source, which the path does not tell. */
+function withMissing(failure: S3Failure, target: S3Target | undefined): S3Failure {
+  const { code, status, message } = failure;
+  if (code === "NoSuchKey" && target?.key !== undefined) {
+    return { code, status, message, fields: { Key: target.key } };
+  }
+  if (code === "NoSuchBucket" && target?.bucket !== undefined) {
+    return { code, status, message, fields: { BucketName: target.bucket } };
+  }
+  return failure;
 }
