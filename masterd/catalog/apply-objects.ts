@@ -1,5 +1,4 @@
-import type { Extent } from "../../chunkd/protocol/record.ts";
-import type { MasterMethods, ObjectRecord } from "../protocol/messages.ts";
+import type { Condition, MasterMethods, ObjectRecord } from "../protocol/messages.ts";
 import type { Catalog } from "./catalog.ts";
 import type { CommandOf, CommandResults } from "./commands.ts";
 import { checkCondition, checkSourceCondition } from "./conditions.ts";
@@ -24,23 +23,26 @@ export function applyObjectCommand(
 function commitObject(catalog: Catalog, command: CommandOf<"commitObject">): { modifiedAt: number } {
   const { bucket, key, data, attributes, condition, at } = command;
   const id = catalog.buckets.id(bucket);
-  const present = catalog.objects.present(id, key);
-  checkCondition(condition, present?.etag);
+  checkPresent(catalog, id, key, condition);
   catalog.chunks.checkExtents(data.extents);
-  putObject(catalog, id, { key, ...data, modifiedAt: at, attributes }, present);
+  putObject(catalog, id, { key, ...data, modifiedAt: at, attributes });
   return { modifiedAt: at };
 }
 
-/** Puts `object` in the place of `present`; its extents have been checked. */
-export function putObject(
-  { objects, chunks }: Catalog,
+/** Throws unless `condition` holds for what is at the key. Most commits have none, and need no look. */
+export function checkPresent(
+  { objects }: Catalog,
   bucket: number,
-  object: ObjectRecord,
-  present: { extents: Extent[] } | undefined,
+  key: string,
+  condition: Condition | undefined,
 ): void {
+  if (condition) checkCondition(condition, objects.present(bucket, key)?.etag);
+}
+
+/** Puts `object` in the place of what is at its key; its extents have been checked. */
+export function putObject({ objects, chunks }: Catalog, bucket: number, object: ObjectRecord): void {
   chunks.refer(object.extents);
-  objects.put(bucket, object, present === undefined);
-  if (present) chunks.unrefer(present.extents);
+  chunks.unrefer(objects.put(bucket, object));
 }
 
 function deleteObject(catalog: Catalog, command: CommandOf<"deleteObject">): { deleted: boolean } {
@@ -62,9 +64,8 @@ function copyObject(
   const id = catalog.buckets.id(bucket);
   const original = catalog.objects.get(catalog.buckets.id(source.bucket), source.key);
   checkSourceCondition(sourceCondition, original);
-  const present = catalog.objects.present(id, key);
-  checkCondition(condition, present?.etag);
+  checkPresent(catalog, id, key, condition);
   const attributes = command.attributes ?? original.attributes;
-  putObject(catalog, id, { ...original, key, attributes, modifiedAt: at }, present);
+  putObject(catalog, id, { ...original, key, attributes, modifiedAt: at });
   return { etag: original.etag, modifiedAt: at, attributes };
 }

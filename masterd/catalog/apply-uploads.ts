@@ -1,10 +1,9 @@
 import { createHash } from "node:crypto";
 import { type MasterMethods, PART_SIZE_MIN, PARTS_MAX, type UploadRecord } from "../protocol/messages.ts";
 import { MasterError } from "../store/errors.ts";
-import { putObject } from "./apply-objects.ts";
+import { checkPresent, putObject } from "./apply-objects.ts";
 import type { Catalog } from "./catalog.ts";
 import type { CommandOf, CommandResults } from "./commands.ts";
-import { checkCondition } from "./conditions.ts";
 import { keyBytes } from "./names.ts";
 import type { StoredPart } from "./upload-table.ts";
 
@@ -58,7 +57,7 @@ function commitPart(catalog: Catalog, command: CommandOf<"commitPart">): { modif
 }
 
 function completeUpload(catalog: Catalog, command: CommandOf<"completeUpload">): Completion {
-  const { buckets, objects, uploads, chunks } = catalog;
+  const { buckets, uploads, chunks } = catalog;
   const { key, uploadId, condition, at } = command;
   const bucket = buckets.id(command.bucket);
   const digest = completionDigest(command);
@@ -67,8 +66,7 @@ function completeUpload(catalog: Catalog, command: CommandOf<"completeUpload">):
 
   const stored = new Map(uploads.parts(uploadId, 0, PARTS_MAX).map((part) => [part.partNumber, part]));
   const parts = chooseParts(command.parts, stored);
-  const present = objects.present(bucket, key);
-  checkCondition(condition, present?.etag);
+  checkPresent(catalog, bucket, key, condition);
 
   const attributes = { ...upload.attributes, checksums: command.checksums };
   if (upload.checksumType !== undefined) attributes.checksumType = upload.checksumType;
@@ -76,7 +74,7 @@ function completeUpload(catalog: Catalog, command: CommandOf<"completeUpload">):
   const size = parts.reduce((sum, part) => sum + part.size, 0);
   const extents = parts.flatMap((part) => part.extents);
   const sizes = parts.map((part) => part.size);
-  putObject(catalog, bucket, { key, size, etag, extents, modifiedAt: at, attributes, parts: sizes }, present);
+  putObject(catalog, bucket, { key, size, etag, extents, modifiedAt: at, attributes, parts: sizes });
   for (const part of stored.values()) chunks.unrefer(part.extents);
   uploads.delete(bucket, key, uploadId);
   const response = { etag, modifiedAt: at, size, attributes };

@@ -13,6 +13,18 @@ interface HeadRow {
   parts: Uint8Array | null;
 }
 
+type ObjectRow = [
+  bucket: number,
+  key: Buffer,
+  size: number,
+  etag: string,
+  modifiedAt: number,
+  algorithms: string | null,
+  attributes: Buffer,
+  parts: Buffer | null,
+  extents: Buffer,
+];
+
 type ListedRow = [key: string, size: number, etag: string, modifiedAt: number, algorithms: string | null];
 
 /** What a sweep over all objects sees. */
@@ -33,6 +45,7 @@ export class ObjectTable {
   private readonly selectExtents;
   private readonly selectSweep;
   private readonly updateExtents;
+  private readonly insert;
   private readonly replace;
   private readonly remove;
 
@@ -62,14 +75,12 @@ export class ObjectTable {
     this.updateExtents = sqlite.query<unknown, [Buffer, number, Buffer]>(
       "UPDATE objects SET extents = ? WHERE bucket = ? AND key = ?",
     );
-    this.replace = sqlite.query<
-      unknown,
-      [number, Buffer, number, string, number, string | null, Buffer, Buffer | null, Buffer]
-    >(
-      `INSERT OR REPLACE INTO objects
-       (bucket, key, size, etag, modified_at, algorithms, attributes, parts, extents)
-       VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+    const values = `objects (bucket, key, size, etag, modified_at, algorithms, attributes, parts, extents)
+       VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)`;
+    this.insert = sqlite.query<unknown, ObjectRow>(
+      `INSERT INTO ${values} ON CONFLICT (bucket, key) DO NOTHING`,
     );
+    this.replace = sqlite.query<unknown, ObjectRow>(`INSERT OR REPLACE INTO ${values}`);
     this.remove = sqlite.query<unknown, [number, Buffer]>("DELETE FROM objects WHERE bucket = ? AND key = ?");
   }
 
@@ -115,10 +126,14 @@ export class ObjectTable {
     return this.selectFrom.values(bucket, from, to, limit) as ListedRow[];
   }
 
-  put(bucket: number, object: ObjectRecord, isNew: boolean): void {
+  /**
+   * Returns the extents of what it replaces, none where the key was free. That is tried first: a look at the key before
+   * would cost a new object a second way down the tree.
+   */
+  put(bucket: number, object: ObjectRecord): readonly Extent[] {
     const { attributes, parts } = object;
     const algorithms = Object.keys(attributes.checksums).join(",");
-    this.replace.run(
+    const row: ObjectRow = [
       bucket,
       keyBytes(object.key),
       object.size,
@@ -128,8 +143,14 @@ export class ObjectTable {
       pack(attributes),
       parts ? pack(parts) : null,
       packExtents(object.extents),
-    );
-    if (isNew) this.database.meta.objects++;
+    ];
+    if (this.insert.run(...row).changes === 1) {
+      this.database.meta.objects++;
+      return [];
+    }
+    const replaced = this.extents(bucket, object.key)!;
+    this.replace.run(...row);
+    return replaced;
   }
 
   delete(bucket: number, key: string): void {
