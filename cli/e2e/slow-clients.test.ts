@@ -1,6 +1,7 @@
 // F18, F39, F41: clients that leave, dawdle or come in a crowd, and reads of what is being changed.
 import { afterAll, beforeAll, expect, test } from "bun:test";
 import { connect, type Socket } from "node:net";
+import { connect as connectTls } from "node:tls";
 import { bytesOf, md5Of, piecesOf } from "./content.ts";
 import { PlainS3 } from "./plain-s3.ts";
 import { forgetPeak, openFiles, peakBytes, processOf, residentBytes } from "./processes.ts";
@@ -11,6 +12,8 @@ const LARGE = 40_000_000;
 const RSS_MAX = 400 << 20;
 /** Requests that the S3 port takes at once. */
 const IN_FLIGHT_MAX = 1024;
+/** Large uploads that the HTTPS port takes at once. */
+const TLS_UPLOADS_MAX = 64;
 
 let cloud: Skerry;
 let s3: PlainS3;
@@ -46,10 +49,18 @@ class Caller {
     return new Caller(socket);
   }
 
-  /** The head of a PUT of `length` bytes, without its body. */
-  beginPut(key: string, length: number): this {
+  /** To the HTTPS port. */
+  static async openTls(): Promise<Caller> {
+    const { hostname: host, port } = new URL(cloud.credentials.console.url);
+    const socket = connectTls({ host, port: Number(port), rejectUnauthorized: false });
+    await new Promise<void>((resolve, reject) => socket.once("secureConnect", resolve).once("error", reject));
+    return new Caller(socket);
+  }
+
+  /** The head of a PUT of `length` bytes, without its body, signed by `client`. */
+  beginPut(key: string, length: number, client = s3): this {
     const path = `/${BUCKET}/${key}`;
-    const headers = s3.signed("PUT", path, undefined, { "content-length": String(length) });
+    const headers = client.signed("PUT", path, undefined, { "content-length": String(length) });
     const lines = Object.entries(headers).map(([name, value]) => `${name}: ${value}\r\n`);
     this.socket.write(`PUT ${path} HTTP/1.1\r\n${lines.join("")}\r\n`);
     return this;
@@ -152,6 +163,38 @@ test("a crowd beyond the limit is told to slow down, and the rest is served", as
   for (const { socket } of callers) socket.destroy();
   await until(() => openFiles(edge) <= files + 5, 10_000);
 }, 90_000);
+
+test("uploads over HTTPS for which there is no memory are told to slow down, and the rest is served", async () => {
+  const edge = processOf(cloud, "edge");
+  const { port } = new URL(cloud.credentials.console.url);
+  const overTls = new PlainS3({
+    ...cloud.credentials.s3,
+    endpoint: `https://storage.skerry.localhost:${port}`,
+  });
+  const body = bytesOf(9, 4 << 20);
+  const callers: Caller[] = [];
+  forgetPeak(edge);
+  // Each keeps back its last byte, and sends more than is taken in ahead of a reader.
+  for (let n = 0; n < TLS_UPLOADS_MAX + 60; n++) {
+    const caller = (await Caller.openTls()).beginPut(`tls-${n}`, body.length, overTls);
+    caller.socket.write(body.subarray(0, -1));
+    callers.push(caller);
+  }
+  await until(() => callers.filter(({ status }) => status !== undefined).length >= 60, 30_000);
+  for (const { status, received } of callers.filter((caller) => caller.status !== undefined)) {
+    expect(status).toBe(503);
+    expect(received).toMatch(/retry-after: \d/i);
+    expect(received).toContain("<Code>SlowDown</Code>");
+  }
+  const waiting = callers.filter(({ status }) => status === undefined);
+  expect(waiting.length).toBe(TLS_UPLOADS_MAX);
+  for (const { socket } of waiting) socket.write(body.subarray(-1));
+  await until(() => waiting.every(({ status }) => status !== undefined), 60_000);
+  expect(waiting.filter(({ status }) => status !== 200)).toHaveLength(0);
+  expect(peakBytes(edge)).toBeLessThan(RSS_MAX);
+  for (const { socket } of callers) socket.destroy();
+  expect(await s3.list(BUCKET, "tls-")).toHaveLength(waiting.length);
+}, 120_000);
 
 test("two hundred uploads at once stay within the memory of each role", async () => {
   const body = bytesOf(7, 3 << 20);

@@ -1,6 +1,7 @@
 // The HTTPS port: HTTP/1.1 and HTTP/2, routed by host, then by path.
 import type { Server } from "bun";
 import { type Apis, noSuchApi } from "../../apis/serve.ts";
+import { errorDocument, S3Error } from "../../apis/storage/s3/errors.ts";
 import { type S3Fetch, s3Fetch } from "../../apis/storage/s3/fetch.ts";
 import { requestIds } from "../../apis/storage/s3/request-ids.ts";
 import type { Clock } from "../../std/clock.ts";
@@ -13,6 +14,7 @@ import type { StaticSite } from "../http/static-site.ts";
 import { stripTrustHeaders } from "../http/trust-headers.ts";
 import { normaliseHost, targetOfHost } from "../routing/host.ts";
 import { targetOfPath } from "../routing/path.ts";
+import { BodyBudget } from "./body-budget.ts";
 import { type Listener, within } from "./listener.ts";
 
 export interface HttpsOptions {
@@ -32,7 +34,7 @@ export interface HttpsOptions {
 
 /** A connection on which nothing moves is closed, also in the middle of a body. Bun counts in steps of 4 s. */
 const IDLE_SECONDS_MAX = 120;
-/** Each request under way may hold some MiB; more are answered 503. */
+/** More are answered 503, and so is a body for which {@link BodyBudget} has no room. */
 const IN_FLIGHT_MAX = 2_048;
 
 /** Starts the listener. Throws Node's errors (EADDRINUSE). */
@@ -60,6 +62,7 @@ export function listenHttps(options: HttpsOptions): Listener {
 class Gateway {
   private readonly s3: S3Fetch;
   private readonly nextRequestId: () => string;
+  private readonly bodies = new BodyBudget();
   private inFlight = 0;
 
   constructor(private readonly options: HttpsOptions) {
@@ -73,16 +76,29 @@ class Gateway {
     const source = server.requestIP(request)?.address ?? "";
     const host = normaliseHost(request.headers.get("host"));
     if (host === undefined) return text(400, "the Host header is missing or wrong");
-    if (this.inFlight >= IN_FLIGHT_MAX) return overloaded();
+    const target = targetOfHost(host, this.options.domain);
+    const room = this.inFlight < IN_FLIGHT_MAX ? this.bodies.take(request) : undefined;
+    if (room === undefined) return target.kind === "s3" ? this.slowDown(request) : overloaded();
     this.inFlight++;
     try {
-      const target = targetOfHost(host, this.options.domain);
       // S3 logs for itself; a signed S3 request may name any header, so none is taken away.
       if (target.kind === "s3") return await this.s3(request, source);
       return await this.logged(request, host, source, (url) => this.route(target, request, url, source));
     } finally {
       this.inFlight--;
+      this.bodies.give(room);
     }
+  }
+
+  private slowDown({ url }: Request): Response {
+    const requestId = this.nextRequestId();
+    const body = errorDocument(new S3Error("SlowDown"), new URL(url).pathname, requestId, "skerry");
+    return refusal(
+      new Response(body, {
+        status: 503,
+        headers: { "content-type": "application/xml", "x-amz-request-id": requestId },
+      }),
+    );
   }
 
   fault(error: Error): Response {
@@ -139,8 +155,13 @@ class Gateway {
 }
 
 function overloaded(): Response {
-  const response = problem(503, "busy", "Too many requests at a time");
+  return refusal(problem(503, "busy", "Too many requests at a time"));
+}
+
+/** The connection ends with it: else all of a body that nobody wants would still be taken in. */
+function refusal(response: Response): Response {
   response.headers.set("retry-after", "1");
+  response.headers.set("connection", "close");
   return response;
 }
 
