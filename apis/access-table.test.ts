@@ -66,7 +66,13 @@ beforeAll(async () => {
   }
   const chunks = new MemoryChunks();
   store = new ObjectStore({ master: master.client, writer: chunks, reader: chunks, clock: systemClock });
-  storageApp = createStorageApp({ store, sessions: auth, access: auth.access, log: silentLog });
+  storageApp = createStorageApp({
+    store,
+    sessions: auth,
+    access: auth.access,
+    clock: systemClock,
+    log: silentLog,
+  });
   s3 = createS3({
     keyring: auth,
     access: auth.access,

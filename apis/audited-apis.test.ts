@@ -42,7 +42,14 @@ beforeAll(async () => {
     clock: systemClock,
   });
   const { access } = auth;
-  storageApp = createStorageApp({ store, sessions: auth, access, audit, log: silentLog });
+  storageApp = createStorageApp({
+    store,
+    sessions: auth,
+    access,
+    audit,
+    clock: systemClock,
+    log: silentLog,
+  });
   s3 = createS3({ keyring: auth, access, region: REGION, clock: systemClock, log: silentLog, store, audit });
   await auth.ensureAdmin({ name: "root", password: PASSWORD });
   await auth.createUser({ name: "alice", password: PASSWORD });

@@ -1,6 +1,8 @@
 // The JSON APIs over plain HTTP, for gateways of the same cluster.
+import type { Clock } from "../std/clock.ts";
 import type { Log } from "../std/log.ts";
 import { GATEWAY_HEADER, SOURCE_HEADER, sourceOf } from "./gateway-trust.ts";
+import { dropUnread } from "./request-body.ts";
 import type { MountedApis } from "./serve.ts";
 
 export interface ServicesOptions {
@@ -8,6 +10,7 @@ export interface ServicesOptions {
   port: number;
   /** What gateways prove themselves with. */
   token: string;
+  clock: Clock;
   log: Log;
 }
 
@@ -21,7 +24,7 @@ const IDLE_SECONDS_MAX = 120;
 
 /** Serves `/api/<service>/...` and `/healthz`. Throws Node's errors (EADDRINUSE). */
 export function listenServices(apis: MountedApis, options: ServicesOptions): ServicesListener {
-  const { hostname, port, token, log } = options;
+  const { hostname, port, token, clock, log } = options;
   const server = Bun.serve({
     hostname,
     port,
@@ -33,7 +36,9 @@ export function listenServices(apis: MountedApis, options: ServicesOptions): Ser
       const source = sourceOf((name) => request.headers.get(name), peer, token);
       request.headers.delete(GATEWAY_HEADER);
       request.headers.delete(SOURCE_HEADER);
-      return answer(apis, request, source);
+      const response = await answer(apis, request, source);
+      await dropUnread(request, clock);
+      return response;
     },
     error(error) {
       log.error("a request failed", { error: error.stack ?? error.message });

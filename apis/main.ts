@@ -39,7 +39,8 @@ export async function main(argv: string[], environment: Record<string, string | 
   const stop = stopRequested(environment);
   const settings = await apisConfig(config);
   const apis: MountedApis = await startApis(env, settings);
-  const services = listenServices(apis, { ...at, token: gatewayToken(settings.secrets.clusterSecret), log });
+  const token = gatewayToken(settings.secrets.clusterSecret);
+  const services = listenServices(apis, { ...env, ...at, token });
   const s3 = await listenS3(withHealth(apis), {
     ...env,
     ...s3At,

@@ -120,7 +120,7 @@ export async function startApis(env: ApisEnvironment, config: ApisConfig): Promi
     (await master.listBuckets({ owner, max: 1 })).buckets.length > 0;
   const adminApp = createAdminApp(auth, log, { bucketOwner, ownsBuckets, audit });
   const authApp = createAuthApp(auth, log, { bucketOwner, ownsBuckets, audit });
-  const storageApp = createStorageApp({ store, sessions: auth, access: auth.access, audit, log });
+  const storageApp = createStorageApp({ ...env, store, sessions: auth, access: auth.access, audit });
   const auditApp = createAuditApp({ audit, decide: decideByAuth(auth), log });
   const byOperator = async () => ({ allowed: true, actor: OPERATOR }) as const;
   const operatorsAudit = createAuditApp({ audit, decide: byOperator, log });

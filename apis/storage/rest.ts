@@ -3,9 +3,11 @@
 import { Hono, type MiddlewareHandler } from "hono";
 import { validator } from "hono/validator";
 import { z } from "zod";
+import type { Clock } from "../../std/clock.ts";
 import type { Log } from "../../std/log.ts";
 import { audited } from "../audit/audited.ts";
 import type { Sessions } from "../auth/identity.ts";
+import { RequestBody } from "../request-body.ts";
 import { authorize, type Permissions } from "./authorize.ts";
 import { hashedPayload } from "./hashed-payload.ts";
 import type { ObjectStore } from "./objects.ts";
@@ -24,6 +26,7 @@ export interface StorageRestOptions {
   access: Permissions;
   /** With it, refusals and changes are recorded. */
   audit?: Parameters<typeof audited>[0];
+  clock: Clock;
   log: Log;
 }
 
@@ -36,7 +39,7 @@ const BUCKETS_QUERY = z.object({
 const OBJECTS_QUERY = BUCKETS_QUERY.extend({ delimiter: z.string().optional() });
 
 /** The JSON API, to be mounted at /api/storage. Its type is the dashboard's client. */
-export function createStorageRest({ store, sessions, access, audit, log }: StorageRestOptions) {
+export function createStorageRest({ store, sessions, access, audit, clock, log }: StorageRestOptions) {
   const record: MiddlewareHandler<RestEnv> =
     audit === undefined ? (_context, next) => next() : audited(audit, describeRest);
   const may = routeGuard(access, store);
@@ -83,14 +86,19 @@ export function createStorageRest({ store, sessions, access, audit, log }: Stora
       const { bucket, key } = context.req.param();
       const length = bodyLength(context.req.header("content-length"));
       const contentType = context.req.header("content-type") ?? "application/octet-stream";
-      const payload = hashedPayload(context.req.raw.body ?? nothing(), length, "CRC32");
-      const { etag, size, modifiedAt } = await store.put(bucket, key, payload, (checksums) => ({
-        headers: { "content-type": contentType },
-        metadata: {},
-        checksums,
-        checksumType: "FULL_OBJECT",
-      }));
-      return context.json({ key, etag, size, modifiedAt });
+      const body = RequestBody.of(context.req.raw);
+      try {
+        const payload = hashedPayload(body ?? nothing(), length, "CRC32");
+        const { etag, size, modifiedAt } = await store.put(bucket, key, payload, (checksums) => ({
+          headers: { "content-type": contentType },
+          metadata: {},
+          checksums,
+          checksumType: "FULL_OBJECT",
+        }));
+        return context.json({ key, etag, size, modifiedAt });
+      } finally {
+        await body?.drop(clock);
+      }
     })
     .get("/buckets/:bucket/objects/:key{[\\s\\S]+}", may("s3:GetObject"), async (context) => {
       const { bucket, key } = context.req.param();

@@ -1,5 +1,6 @@
 // The HTTPS port: HTTP/1.1 and HTTP/2, routed by host, then by path.
 import type { Server } from "bun";
+import { dropUnread } from "../../apis/request-body.ts";
 import { type Apis, noSuchApi } from "../../apis/serve.ts";
 import { errorDocument, S3Error } from "../../apis/storage/s3/errors.ts";
 import { type S3Fetch, s3Fetch } from "../../apis/storage/s3/fetch.ts";
@@ -68,7 +69,7 @@ class Gateway {
   constructor(private readonly options: HttpsOptions) {
     const { apis, domain, random, accessLog, clock } = options;
     const logged = loggedS3(apis.s3, "https", accessLog, clock);
-    this.s3 = s3Fetch(logged, { random, virtualHostSuffix: `storage.${domain}` });
+    this.s3 = s3Fetch(logged, { clock, random, virtualHostSuffix: `storage.${domain}` });
     this.nextRequestId = requestIds(random);
   }
 
@@ -138,6 +139,7 @@ class Gateway {
     const url = new URL(request.url);
     const response = await answer(url).catch((error: Error) => this.fault(error));
     response.headers.set("x-request-id", requestId);
+    await dropUnread(request, clock);
     const length = response.headers.get("content-length");
     accessLog.add({
       listener: "https",

@@ -1,13 +1,13 @@
 import { afterEach, beforeEach, expect, test } from "bun:test";
 import { gatewayToken } from "../../apis/gateway-trust.ts";
 import { listenServices, type ServicesListener } from "../../apis/listen-services.ts";
-import type { Apis, MountedApis } from "../../apis/serve.ts";
+import type { Apis } from "../../apis/serve.ts";
 import type { S3Request } from "../../apis/storage/s3/http.ts";
 import { listenS3, type S3Listener } from "../../apis/storage/s3/node-http.ts";
 import { systemClock } from "../../std/clock.ts";
 import { silentLog } from "../../std/log.ts";
 import { systemRandom } from "../../std/random.ts";
-import { fakeApis } from "../testing/fake-apis.ts";
+import { mountedFakeApis } from "../testing/fake-apis.ts";
 import { connectPool } from "./pool.ts";
 
 const TOKEN = gatewayToken("00".repeat(32));
@@ -18,22 +18,14 @@ let s3: S3Listener;
 let pool: Apis;
 
 beforeEach(async () => {
-  const apis: MountedApis = {
-    ...fakeApis({
-      s3: async ({ method, target, headers, body }) => ({
-        status: 207,
-        headers: { "content-type": "text/plain", "x-amz-meta-a": "1" },
-        body: method === "HEAD" ? null : `${method} ${target} ${headers.get("host")} ${await textOf(body)}`,
-      }),
+  const apis = mountedFakeApis({
+    s3: async ({ method, target, headers, body }) => ({
+      status: 207,
+      headers: { "content-type": "text/plain", "x-amz-meta-a": "1" },
+      body: method === "HEAD" ? null : `${method} ${target} ${headers.get("host")} ${await seen(body)}`,
     }),
-    admin: () => new Response("for the operator"),
-    audit: () => new Response(null),
-    events: () => new Response(null),
-    describe: () => {},
-    chunkservers: () => new Response(null),
-    storageStatus: () => Promise.reject(new Error("not asked for here")),
-  };
-  services = listenServices(apis, { hostname: "127.0.0.1", port: 0, token: TOKEN, log: silentLog });
+  });
+  services = listenServices(apis, { ...ENVIRONMENT, hostname: "127.0.0.1", port: 0, token: TOKEN });
   s3 = await listenS3(apis.s3, { ...ENVIRONMENT, hostname: "127.0.0.1", port: 0 });
   pool = connectPool(ENVIRONMENT, {
     urls: [`http://127.0.0.1:${services.port}/`],
@@ -51,6 +43,14 @@ async function textOf(body: AsyncIterable<Uint8Array> | null): Promise<string> {
   const pieces: Uint8Array[] = [];
   for await (const piece of body ?? []) pieces.push(piece);
   return Buffer.concat(pieces).toString();
+}
+
+/** What a body said, or what it hashes to where it said much. */
+async function seen(body: AsyncIterable<Uint8Array> | null): Promise<string> {
+  const pieces: Uint8Array[] = [];
+  for await (const piece of body ?? []) pieces.push(Buffer.from(piece));
+  const bytes = Buffer.concat(pieces);
+  return bytes.length < 100 ? bytes.toString() : Bun.hash(bytes).toString();
 }
 
 function call(path: string, init: RequestInit = {}): Promise<Response> {
@@ -107,6 +107,28 @@ test("an S3 request arrives byte for byte, and its answer comes back", async () 
   expect(await textOf(response.body as AsyncIterable<Uint8Array>)).toBe(
     "PUT /a/../b//c?x=%20 b.storage.skerry.localhost content",
   );
+});
+
+test("an upload through the S3 port arrives byte for byte, however many pieces it has", async () => {
+  const gateway = await listenS3(pool.s3, { ...ENVIRONMENT, hostname: "127.0.0.1", port: 0 });
+  const body = new Uint8Array(systemRandom.bytes(8 << 20));
+  const answer = await fetch(`http://127.0.0.1:${gateway.port}/b/k`, { method: "PUT", body });
+  const text = await answer.text();
+  await gateway.close(0);
+  expect(answer.status).toBe(207);
+  expect(text).toEndWith(Bun.hash(body).toString());
+});
+
+test("an upload that its client breaks off says nothing against the process behind", async () => {
+  async function* broken() {
+    yield Buffer.from("con");
+    throw new Error("the client is gone");
+  }
+  const headers = new Map([["content-length", "7"]]);
+  const request = s3Request({ method: "PUT", target: "/b/k", headers, body: broken() });
+  expect((await pool.s3(request)).status).toBe(503);
+  expect(await pool.problems()).toEqual([]);
+  expect((await pool.s3(s3Request({}))).status).toBe(207);
 });
 
 test("while nobody answers, a client is told to come back, and health tells why", async () => {

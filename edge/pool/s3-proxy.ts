@@ -1,8 +1,6 @@
 // S3 to another process by node:http and not fetch: the request target must arrive byte for byte, since a signature
 // covers it.
-import { Agent, request as httpRequest, type IncomingMessage } from "node:http";
-import { Readable } from "node:stream";
-import { pipeline } from "node:stream/promises";
+import { Agent, type ClientRequest, request as httpRequest, type IncomingMessage } from "node:http";
 import { GATEWAY_HEADER, SOURCE_HEADER } from "../../apis/gateway-trust.ts";
 import type { S3Handler, S3Request, S3Response } from "../../apis/storage/s3/http.ts";
 import type { Backends } from "./backends.ts";
@@ -18,6 +16,11 @@ const HOP_BY_HOP = new Set([
   "trailer",
 ]);
 
+/** The client's body ended in an error: nothing is wrong with the process behind. */
+class BrokenOff extends Error {
+  override name = "BrokenOff";
+}
+
 export function s3Proxy(backends: Backends, token: string): S3Handler {
   const agent = new Agent({ keepAlive: true, maxSockets: SOCKETS_MAX });
   return async (request) => {
@@ -25,8 +28,8 @@ export function s3Proxy(backends: Backends, token: string): S3Handler {
     if (base === undefined) return slowDown(request);
     try {
       return toResponse(await forward(base, request, agent, token));
-    } catch {
-      backends.failed(base);
+    } catch (error) {
+      if (!(error instanceof BrokenOff)) backends.failed(base);
       return slowDown(request);
     }
   };
@@ -45,11 +48,50 @@ function forward(base: string, request: S3Request, agent: Agent, token: string):
     headers: { ...headers, [GATEWAY_HEADER]: token, [SOURCE_HEADER]: request.remoteAddress },
     setHost: false,
   });
-  outgoing.once("response", resolve);
+  outgoing.once("response", (incoming) => {
+    resolve(incoming);
+    // After an early answer the rest of the body never comes: nothing else may be sent on that connection.
+    incoming.once("end", () => {
+      if (!outgoing.writableEnded) outgoing.destroy();
+    });
+  });
   outgoing.once("error", reject);
   if (request.body === null) outgoing.end();
-  else void pipeline(Readable.from(request.body), outgoing).catch(reject);
+  else {
+    void sendBody(request.body, outgoing, promise).catch((cause) => {
+      reject(new BrokenOff("the request broke off", { cause }));
+      outgoing.destroy();
+    });
+  }
   return promise;
+}
+
+/**
+ * Sends pieces one by one, since each is gone once its source is asked for the next; stops when it is `answered` early, or
+ * nothing is taken any more. Rejects where the body does.
+ */
+async function sendBody(
+  body: AsyncIterable<Uint8Array>,
+  outgoing: ClientRequest,
+  answered: Promise<unknown>,
+): Promise<void> {
+  let early = false;
+  const stop = (): void => {
+    early = true;
+  };
+  const answer = answered.then(stop, stop);
+  // A refusal may need no byte of it.
+  outgoing.flushHeaders();
+  for await (const piece of body) {
+    if (early) return;
+    await Promise.race([answer, written(outgoing, piece)]);
+  }
+  outgoing.end();
+}
+
+/** Resolves once `piece` is on its way; also where that fails, of which the request's own event tells. */
+function written(outgoing: ClientRequest, piece: Uint8Array): Promise<void> {
+  return new Promise((resolve) => outgoing.write(piece, () => resolve()));
 }
 
 function toResponse(incoming: IncomingMessage): S3Response {

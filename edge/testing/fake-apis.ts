@@ -1,5 +1,5 @@
 // APIs that tell what reached them, so that the gateway's tests can see what it passed on.
-import type { ApiFetch, Apis } from "../../apis/serve.ts";
+import type { ApiFetch, Apis, MountedApis } from "../../apis/serve.ts";
 import type { S3Handler } from "../../apis/storage/s3/http.ts";
 
 export interface FakeApis extends Apis {
@@ -34,4 +34,18 @@ export function fakeApis(more: { s3?: S3Handler; mounted?: ApiFetch } = {}): Fak
     close: async () => {},
   };
   return apis;
+}
+
+/** The same as the role `apis` has them; its doors for the operator lead nowhere. */
+export function mountedFakeApis(more: Parameters<typeof fakeApis>[0] = {}): MountedApis {
+  const nowhere = () => new Response(null);
+  return {
+    ...fakeApis(more),
+    admin: nowhere,
+    audit: nowhere,
+    events: nowhere,
+    chunkservers: nowhere,
+    describe: () => {},
+    storageStatus: () => Promise.reject(new Error("not asked for here")),
+  };
 }
