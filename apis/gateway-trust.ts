@@ -1,25 +1,53 @@
 // How the role `apis` knows that a request comes through a gateway of its own cluster, which may then say who the
-// client is. Anybody else who reaches the port is the client himself.
+// client is and what the request is called. Anybody else who reaches the port is the client himself.
 import { createHmac, timingSafeEqual } from "node:crypto";
+import type { S3Handler } from "./storage/s3/http.ts";
 
 /** Proves the gateway; holds the value of {@link gatewayToken}. */
 export const GATEWAY_HEADER = "x-skerry-gateway";
 /** The client's address, as the gateway saw it. */
 export const SOURCE_HEADER = "x-skerry-source";
+/** The id that the gateway gave the request. */
+export const REQUEST_ID_HEADER = "x-skerry-request-id";
+
+/** What a gateway tells about a request. */
+export interface Origin {
+  /** The client's address. */
+  source: string;
+  /** For logs, and for the client in X-Request-Id. */
+  requestId: string;
+}
 
 /** What a gateway of the cluster with `clusterSecret` sends; tells nothing about the secret. */
 export function gatewayToken(clusterSecret: string): string {
   return createHmac("sha256", clusterSecret).update("skerry gateway").digest("hex");
 }
 
-/** The client's address: the gateway's word where one has proved itself by `token`, else the peer's address. */
-export function sourceOf(
+/** The headers that tell `origin` to another process, in the name of whoever has `token`. */
+export function originHeaders({ source, requestId }: Origin, token: string): Record<string, string> {
+  return { [GATEWAY_HEADER]: token, [SOURCE_HEADER]: source, [REQUEST_ID_HEADER]: requestId };
+}
+
+/** The gateway's word where one has proved itself by `token`; else `own`, what this process knows by itself. */
+export function originOf(
   header: (name: string) => string | null | undefined,
-  peer: string,
+  own: Origin,
   token: string,
-): string {
+): Origin {
   const given = Buffer.from(header(GATEWAY_HEADER) ?? "");
   const expected = Buffer.from(token);
-  const proved = given.length === expected.length && timingSafeEqual(given, expected);
-  return (proved && header(SOURCE_HEADER)) || peer;
+  if (given.length !== expected.length || !timingSafeEqual(given, expected)) return own;
+  return {
+    source: header(SOURCE_HEADER) || own.source,
+    requestId: header(REQUEST_ID_HEADER) || own.requestId,
+  };
+}
+
+/** `handler` for requests that may come through a gateway. */
+export function s3ByGateway(handler: S3Handler, token: string): S3Handler {
+  return (request) => {
+    const own = { source: request.remoteAddress, requestId: request.requestId };
+    const { source, requestId } = originOf((name) => request.headers.get(name), own, token);
+    return handler({ ...request, remoteAddress: source, requestId });
+  };
 }

@@ -1,8 +1,10 @@
 // The JSON APIs over plain HTTP, for gateways of the same cluster.
 import type { Clock } from "../std/clock.ts";
 import type { Log } from "../std/log.ts";
-import { GATEWAY_HEADER, SOURCE_HEADER, sourceOf } from "./gateway-trust.ts";
+import type { Random } from "../std/random.ts";
+import { GATEWAY_HEADER, type Origin, originOf, REQUEST_ID_HEADER, SOURCE_HEADER } from "./gateway-trust.ts";
 import { dropUnread } from "./request-body.ts";
+import { requestIds } from "./request-ids.ts";
 import type { MountedApis } from "./serve.ts";
 
 export interface ServicesOptions {
@@ -11,6 +13,7 @@ export interface ServicesOptions {
   /** What gateways prove themselves with. */
   token: string;
   clock: Clock;
+  random: Random;
   log: Log;
 }
 
@@ -24,7 +27,8 @@ const IDLE_SECONDS_MAX = 120;
 
 /** Serves `/api/<service>/...` and `/healthz`. Throws Node's errors (EADDRINUSE). */
 export function listenServices(apis: MountedApis, options: ServicesOptions): ServicesListener {
-  const { hostname, port, token, clock, log } = options;
+  const { hostname, port, token, clock, random, log } = options;
+  const nextRequestId = requestIds(random);
   const server = Bun.serve({
     hostname,
     port,
@@ -32,11 +36,10 @@ export function listenServices(apis: MountedApis, options: ServicesOptions): Ser
     // The APIs have limits of their own.
     maxRequestBodySize: Number.MAX_SAFE_INTEGER,
     async fetch(request, running) {
-      const peer = running.requestIP(request)?.address ?? "";
-      const source = sourceOf((name) => request.headers.get(name), peer, token);
-      request.headers.delete(GATEWAY_HEADER);
-      request.headers.delete(SOURCE_HEADER);
-      const response = await answer(apis, request, source);
+      const own = { source: running.requestIP(request)?.address ?? "", requestId: nextRequestId() };
+      const origin = originOf((name) => request.headers.get(name), own, token);
+      for (const name of [GATEWAY_HEADER, SOURCE_HEADER, REQUEST_ID_HEADER]) request.headers.delete(name);
+      const response = await answer(apis, request, origin);
       await dropUnread(request, clock);
       return response;
     },
@@ -56,8 +59,8 @@ export function listenServices(apis: MountedApis, options: ServicesOptions): Ser
   };
 }
 
-async function answer(apis: MountedApis, request: Request, source: string): Promise<Response> {
-  if (new URL(request.url).pathname !== "/healthz") return apis.mounted(request, source);
+async function answer(apis: MountedApis, request: Request, origin: Origin): Promise<Response> {
+  if (new URL(request.url).pathname !== "/healthz") return apis.mounted(request, origin);
   const problems = await apis.problems();
   return Response.json({ problems }, { status: problems.length === 0 ? 200 : 503 });
 }

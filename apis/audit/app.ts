@@ -5,6 +5,7 @@ import { createMiddleware } from "hono/factory";
 import { HTTPException } from "hono/http-exception";
 import { isUnreachable } from "../../std/db/database.ts";
 import type { Log } from "../../std/log.ts";
+import type { Origin } from "../gateway-trust.ts";
 import { collectionName, type ResourceName } from "../policy/resource-names.ts";
 import { audited, type Described } from "./audited.ts";
 import type { Actor } from "./entry.ts";
@@ -38,8 +39,8 @@ export interface AuditAppOptions {
 }
 
 interface AuditEnv {
-  /** Given with each request: `app.fetch(request, { source: clientAddress })`. */
-  Bindings: { source?: string };
+  /** Given with each request: `app.fetch(request, origin)`. */
+  Bindings: Partial<Origin>;
   Variables: { asked?: Described };
 }
 

@@ -41,7 +41,7 @@ export interface AuthAppParts {
   audit?: Parameters<typeof audited>[0];
 }
 
-/** The public API: bearer token or session cookie. Mount its `fetch` with `{ source: clientAddress }`. */
+/** The public API: bearer token or session cookie. Mount its `fetch` with the origin of each request. */
 export function createAuthApp(auth: AuthService, log: Log, parts: AuthAppParts = {}) {
   return createApp(auth, log, authenticated(auth), parts);
 }

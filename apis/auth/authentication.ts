@@ -1,6 +1,7 @@
 import type { Context } from "hono";
 import { getCookie } from "hono/cookie";
 import { createMiddleware } from "hono/factory";
+import type { Origin } from "../gateway-trust.ts";
 import { AuthError } from "./errors.ts";
 import type { Principal } from "./identity.ts";
 import type { AuthService } from "./service.ts";
@@ -12,8 +13,8 @@ import { isApiToken } from "./tokens/tokens.ts";
 export const CSRF_HEADER = "X-Skerry-CSRF";
 
 export interface AuthEnvironment {
-  /** Given with each request: `app.fetch(request, { source: clientAddress })`. */
-  Bindings: { source?: string };
+  /** Given with each request: `app.fetch(request, origin)`. */
+  Bindings: Partial<Origin>;
   Variables: {
     /** Who asks. */
     caller: Principal;

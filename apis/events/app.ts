@@ -13,6 +13,7 @@ import { audited, type Described } from "../audit/audited.ts";
 import { AuditError } from "../audit/errors.ts";
 import { RunningLimit } from "../audit/running-limit.ts";
 import type { AuditService } from "../audit/service.ts";
+import type { Origin } from "../gateway-trust.ts";
 import { collectionName, type ResourceName } from "../policy/resource-names.ts";
 
 export type EventsAction = "events:TailEvents" | "events:ReadDeadLetters" | "events:ReplayDeadLetters";
@@ -31,8 +32,8 @@ export interface EventsAppOptions {
 }
 
 interface EventsEnv {
-  /** Given with each request: `app.fetch(request, { source: clientAddress })`. */
-  Bindings: { source?: string };
+  /** Given with each request: `app.fetch(request, origin)`. */
+  Bindings: Partial<Origin>;
   Variables: { asked?: Described };
 }
 

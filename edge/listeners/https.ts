@@ -1,10 +1,11 @@
 // The HTTPS port: HTTP/1.1 and HTTP/2, routed by host, then by path.
 import type { Server } from "bun";
+import type { Origin } from "../../apis/gateway-trust.ts";
 import { dropUnread } from "../../apis/request-body.ts";
+import { requestIds } from "../../apis/request-ids.ts";
 import { type Apis, noSuchApi } from "../../apis/serve.ts";
 import { errorDocument, S3Error } from "../../apis/storage/s3/errors.ts";
 import { type S3Fetch, s3Fetch } from "../../apis/storage/s3/fetch.ts";
-import { requestIds } from "../../apis/storage/s3/request-ids.ts";
 import type { Clock } from "../../std/clock.ts";
 import type { Log } from "../../std/log.ts";
 import type { Random } from "../../std/random.ts";
@@ -69,37 +70,27 @@ class Gateway {
   constructor(private readonly options: HttpsOptions) {
     const { apis, domain, random, accessLog, clock } = options;
     const logged = loggedS3(apis.s3, "https", accessLog, clock);
-    this.s3 = s3Fetch(logged, { clock, random, virtualHostSuffix: `storage.${domain}` });
+    this.s3 = s3Fetch(logged, { clock, virtualHostSuffix: `storage.${domain}` });
     this.nextRequestId = requestIds(random);
   }
 
   async answer(request: Request, server: Server<undefined>): Promise<Response> {
-    const source = server.requestIP(request)?.address ?? "";
     const host = normaliseHost(request.headers.get("host"));
     if (host === undefined) return text(400, "the Host header is missing or wrong");
+    const source = server.requestIP(request)?.address ?? "";
+    const origin = { source, requestId: this.nextRequestId() };
     const target = targetOfHost(host, this.options.domain);
     const room = this.inFlight < IN_FLIGHT_MAX ? this.bodies.take(request) : undefined;
-    if (room === undefined) return target.kind === "s3" ? this.slowDown(request) : overloaded();
+    if (room === undefined) return target.kind === "s3" ? slowDown(request, origin.requestId) : overloaded();
     this.inFlight++;
     try {
       // S3 logs for itself; a signed S3 request may name any header, so none is taken away.
-      if (target.kind === "s3") return await this.s3(request, source);
-      return await this.logged(request, host, source, (url) => this.route(target, request, url, source));
+      if (target.kind === "s3") return await this.s3(request, origin);
+      return await this.logged(request, host, origin, (url) => this.route(target, request, url, origin));
     } finally {
       this.inFlight--;
       this.bodies.give(room);
     }
-  }
-
-  private slowDown({ url }: Request): Response {
-    const requestId = this.nextRequestId();
-    const body = errorDocument(new S3Error("SlowDown"), new URL(url).pathname, requestId, "skerry");
-    return refusal(
-      new Response(body, {
-        status: 503,
-        headers: { "content-type": "application/xml", "x-amz-request-id": requestId },
-      }),
-    );
   }
 
   fault(error: Error): Response {
@@ -111,34 +102,33 @@ class Gateway {
     target: Exclude<ReturnType<typeof targetOfHost>, { kind: "s3" }>,
     request: Request,
     url: URL,
-    source: string,
+    origin: Origin,
   ): Promise<Response> {
     const { apis, health, site } = this.options;
     if (url.pathname === "/healthz") return health.respond();
     if (target.kind === "unserved")
       return text(404, `${target.name} is not a part of this version of skerry`);
     stripTrustHeaders(request.headers);
-    if (target.kind === "service") return apis.services.get(target.service)?.(request, source) ?? noSuchApi();
+    if (target.kind === "service") return apis.services.get(target.service)?.(request, origin) ?? noSuchApi();
     const path = targetOfPath(url.pathname);
     if (path.kind === "site") {
       return site ? site.respond(url.pathname, request) : text(404, "this gateway serves no dashboard");
     }
     const known = path.kind === "service" && apis.services.has(path.service);
-    return known ? apis.mounted(request, source) : noSuchApi();
+    return known ? apis.mounted(request, origin) : noSuchApi();
   }
 
   private async logged(
     request: Request,
     host: string,
-    source: string,
+    origin: Origin,
     answer: (url: URL) => Promise<Response>,
   ): Promise<Response> {
     const { accessLog, clock } = this.options;
     const start = clock.monotonic();
-    const requestId = this.nextRequestId();
     const url = new URL(request.url);
     const response = await answer(url).catch((error: Error) => this.fault(error));
-    response.headers.set("x-request-id", requestId);
+    response.headers.set("x-request-id", origin.requestId);
     await dropUnread(request, clock);
     const length = response.headers.get("content-length");
     accessLog.add({
@@ -149,11 +139,25 @@ class Gateway {
       status: response.status,
       bytes: length === null ? undefined : Number(length),
       ms: clock.monotonic() - start,
-      requestId,
-      remote: source,
+      requestId: origin.requestId,
+      remote: origin.source,
     });
     return response;
   }
+}
+
+function slowDown({ url }: Request, requestId: string): Response {
+  const body = errorDocument(new S3Error("SlowDown"), new URL(url).pathname, requestId, "skerry");
+  return refusal(
+    new Response(body, {
+      status: 503,
+      headers: {
+        "content-type": "application/xml",
+        "x-amz-request-id": requestId,
+        "x-request-id": requestId,
+      },
+    }),
+  );
 }
 
 function overloaded(): Response {

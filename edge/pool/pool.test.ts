@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, expect, test } from "bun:test";
-import { gatewayToken } from "../../apis/gateway-trust.ts";
+import { gatewayToken, s3ByGateway } from "../../apis/gateway-trust.ts";
 import { listenServices, type ServicesListener } from "../../apis/listen-services.ts";
 import type { Apis } from "../../apis/serve.ts";
 import type { S3Request } from "../../apis/storage/s3/http.ts";
@@ -11,6 +11,7 @@ import { mountedFakeApis } from "../testing/fake-apis.ts";
 import { connectPool } from "./pool.ts";
 
 const TOKEN = gatewayToken("00".repeat(32));
+const ORIGIN = { source: "192.0.2.7", requestId: "request-1" };
 const ENVIRONMENT = { clock: systemClock, random: systemRandom, log: silentLog };
 
 let services: ServicesListener;
@@ -19,14 +20,18 @@ let pool: Apis;
 
 beforeEach(async () => {
   const apis = mountedFakeApis({
-    s3: async ({ method, target, headers, body }) => ({
+    s3: async ({ method, target, headers, body, remoteAddress, requestId }) => ({
       status: 207,
-      headers: { "content-type": "text/plain", "x-amz-meta-a": "1" },
+      headers: {
+        "content-type": "text/plain",
+        "x-amz-meta-source": remoteAddress,
+        "x-amz-meta-id": requestId,
+      },
       body: method === "HEAD" ? null : `${method} ${target} ${headers.get("host")} ${await seen(body)}`,
     }),
   });
   services = listenServices(apis, { ...ENVIRONMENT, hostname: "127.0.0.1", port: 0, token: TOKEN });
-  s3 = await listenS3(apis.s3, { ...ENVIRONMENT, hostname: "127.0.0.1", port: 0 });
+  s3 = await listenS3(s3ByGateway(apis.s3, TOKEN), { ...ENVIRONMENT, hostname: "127.0.0.1", port: 0 });
   pool = connectPool(ENVIRONMENT, {
     urls: [`http://127.0.0.1:${services.port}/`],
     s3Urls: [`http://127.0.0.1:${s3.port}`],
@@ -55,7 +60,7 @@ async function seen(body: AsyncIterable<Uint8Array> | null): Promise<string> {
 
 function call(path: string, init: RequestInit = {}): Promise<Response> {
   const request = new Request(`https://skerry.localhost${path}`, init);
-  return Promise.resolve(pool.mounted(request, "192.0.2.7"));
+  return Promise.resolve(pool.mounted(request, ORIGIN));
 }
 
 function s3Request(request: Partial<S3Request>): S3Request {
@@ -70,22 +75,35 @@ test("an API in another process sees the request and the client's address", asyn
     method: "PUT",
     path: "/api/storage/buckets/b/objects/a%2Fb?x=1",
     source: "192.0.2.7",
+    requestId: "request-1",
     body: "content",
   });
 });
 
 test("an API with a host of its own is at its root", async () => {
   const request = new Request("https://auth.skerry.localhost/session");
-  const response = await pool.services.get("auth")!(request, "192.0.2.7");
+  const response = await pool.services.get("auth")!(request, ORIGIN);
   expect(await response.json()).toMatchObject({ api: "mounted", path: "/api/auth/session" });
 });
 
-test("nobody but a gateway of the cluster may say who the client is", async () => {
+test("nobody but a gateway of the cluster may say who the client is, and what its request is called", async () => {
   const url = `http://127.0.0.1:${services.port}/api/auth/session`;
   for (const token of ["", "wrong", gatewayToken("11".repeat(32))]) {
-    const headers = { "x-skerry-gateway": token, "x-skerry-source": "192.0.2.7" };
+    const headers = {
+      "x-skerry-gateway": token,
+      "x-skerry-source": "192.0.2.7",
+      "x-skerry-request-id": "forged",
+      "x-request-id": "forged",
+    };
     const seen = await (await fetch(url, { headers })).json();
     expect(seen.source).toBe("127.0.0.1");
+    expect(seen.requestId).toMatch(/^[0-9A-F]{16}$/);
+    const s3Url = `http://127.0.0.1:${s3.port}/b/k`;
+    const told = (await fetch(s3Url, { headers })).headers;
+    expect([told.get("x-amz-meta-source"), told.get("x-amz-meta-id")]).toEqual([
+      "127.0.0.1",
+      expect.stringMatching(/^[0-9A-F]{16}$/),
+    ]);
     expect(Object.keys(seen.headers).filter((name) => name.startsWith("x-skerry"))).toEqual([]);
   }
 });
@@ -99,11 +117,12 @@ test("an S3 request arrives byte for byte, and its answer comes back", async () 
     ["host", "b.storage.skerry.localhost"],
     ["content-length", "7"],
   ]);
-  const response = await pool.s3(
-    s3Request({ method: "PUT", target: "/a/../b//c?x=%20", headers, body: body() }),
-  );
+  const { source: remoteAddress, requestId } = ORIGIN;
+  const sent = { method: "PUT", target: "/a/../b//c?x=%20", headers, body: body(), remoteAddress, requestId };
+  const response = await pool.s3(s3Request(sent));
   expect(response.status).toBe(207);
-  expect(response.headers["x-amz-meta-a"]).toBe("1");
+  expect(response.headers["x-amz-meta-source"]).toBe("192.0.2.7");
+  expect(response.headers["x-amz-meta-id"]).toBe("request-1");
   expect(await textOf(response.body as AsyncIterable<Uint8Array>)).toBe(
     "PUT /a/../b//c?x=%20 b.storage.skerry.localhost content",
   );

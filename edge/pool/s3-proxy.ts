@@ -1,7 +1,7 @@
 // S3 to another process by node:http and not fetch: the request target must arrive byte for byte, since a signature
 // covers it.
 import { Agent, type ClientRequest, request as httpRequest, type IncomingMessage } from "node:http";
-import { GATEWAY_HEADER, SOURCE_HEADER } from "../../apis/gateway-trust.ts";
+import { originHeaders } from "../../apis/gateway-trust.ts";
 import type { S3Handler, S3Request, S3Response } from "../../apis/storage/s3/http.ts";
 import type { Backends } from "./backends.ts";
 
@@ -39,13 +39,14 @@ function forward(base: string, request: S3Request, agent: Agent, token: string):
   const { promise, resolve, reject } = Promise.withResolvers<IncomingMessage>();
   const { hostname, port } = new URL(base);
   const headers = Object.fromEntries([...request.headers].filter(([name]) => !HOP_BY_HOP.has(name)));
+  const origin = { source: request.remoteAddress, requestId: request.requestId };
   const outgoing = httpRequest({
     agent,
     host: hostname.replace(/^\[|\]$/g, ""),
     port,
     method: request.method,
     path: request.target,
-    headers: { ...headers, [GATEWAY_HEADER]: token, [SOURCE_HEADER]: request.remoteAddress },
+    headers: { ...headers, ...originHeaders(origin, token) },
     setHost: false,
   });
   outgoing.once("response", (incoming) => {

@@ -11,16 +11,24 @@ export interface FakeApis extends Apis {
 export function fakeApis(more: { s3?: S3Handler; mounted?: ApiFetch } = {}): FakeApis {
   const echo =
     (api: string): ApiFetch =>
-    async (request, source) => {
+    async (request, { source, requestId }) => {
       const { pathname, search } = new URL(request.url);
       const headers = Object.fromEntries(request.headers);
       const body = await request.text();
-      return Response.json({ api, method: request.method, path: pathname + search, headers, source, body });
+      return Response.json({
+        api,
+        method: request.method,
+        path: pathname + search,
+        headers,
+        source,
+        requestId,
+        body,
+      });
     };
-  const s3: S3Handler = async ({ method, target, headers, virtualHostSuffix }) => ({
+  const s3: S3Handler = async ({ method, target, headers, virtualHostSuffix, requestId }) => ({
     status: 200,
     headers: { "content-type": "application/json" },
-    body: JSON.stringify({ s3: { method, target, host: headers.get("host"), virtualHostSuffix } }),
+    body: JSON.stringify({ s3: { method, target, host: headers.get("host"), virtualHostSuffix, requestId } }),
   });
   const apis: FakeApis = {
     trouble: [],

@@ -13,10 +13,13 @@ beforeEach(async () => {
   s3 = await S3Double.withBuckets();
   const fetch = s3Fetch(s3.handler, {
     clock: systemClock,
-    random: systemRandom,
     virtualHostSuffix: "storage.test",
   });
-  server = Bun.serve({ port: 0, hostname: "127.0.0.1", fetch: (request) => fetch(request, "127.0.0.1") });
+  server = Bun.serve({
+    port: 0,
+    hostname: "127.0.0.1",
+    fetch: (request) => fetch(request, { source: "127.0.0.1", requestId: "1" }),
+  });
 });
 
 afterEach(() => server.stop(true));
