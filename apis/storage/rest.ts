@@ -1,19 +1,19 @@
 // The dashboard's view of storage, as JSON. Keys travel in the path, percent-encoded as one segment
 // (`encodeURIComponent`), so that no part of a URL's normalisation touches them.
 import { Hono, type MiddlewareHandler } from "hono";
-import { validator } from "hono/validator";
 import { z } from "zod";
 import type { Clock } from "../../std/clock.ts";
 import type { Log } from "../../std/log.ts";
 import { audited } from "../audit/audited.ts";
 import type { Sessions } from "../auth/identity.ts";
+import { checkedBody, checkedQuery } from "../openapi/checked.ts";
 import { RequestBody } from "../request-body.ts";
 import { authorize, type Permissions } from "./authorize.ts";
 import { hashedPayload } from "./hashed-payload.ts";
 import type { ObjectStore } from "./objects.ts";
 import { describeRest } from "./recorded.ts";
 import { download } from "./rest/download.ts";
-import { errorAnswer, parsed } from "./rest/errors.ts";
+import { errorAnswer, invalidRequest } from "./rest/errors.ts";
 import { routeGuard } from "./rest/may.ts";
 import { type RestEnv, requireSession } from "./rest/session.ts";
 import { S3Error } from "./s3/errors.ts";
@@ -50,7 +50,7 @@ export function createStorageRest({ store, sessions, access, audit, clock, log }
     .get(
       "/buckets",
       may("s3:ListAllMyBuckets"),
-      validator("query", (value) => parsed(BUCKETS_QUERY, value)),
+      checkedQuery(BUCKETS_QUERY, invalidRequest),
       async (context) => {
         const principal = context.get("principal");
         const everybodys = authorize(access, principal, "s3:ListAllMyBuckets", {});
@@ -58,16 +58,11 @@ export function createStorageRest({ store, sessions, access, audit, clock, log }
         return context.json(await store.master.listBuckets({ ...context.req.valid("query"), owner }));
       },
     )
-    .post(
-      "/buckets",
-      validator("json", (value) => parsed(NEW_BUCKET, value)),
-      may("s3:CreateBucket"),
-      async (context) => {
-        const { name } = context.req.valid("json");
-        const { userId } = context.get("principal");
-        return context.json(await store.master.createBucket({ name, owner: userId }), 201);
-      },
-    )
+    .post("/buckets", checkedBody(NEW_BUCKET, invalidRequest), may("s3:CreateBucket"), async (context) => {
+      const { name } = context.req.valid("json");
+      const { userId } = context.get("principal");
+      return context.json(await store.master.createBucket({ name, owner: userId }), 201);
+    })
     .delete("/buckets/:bucket", may("s3:DeleteBucket"), async (context) => {
       const bucket = context.req.param("bucket");
       await store.deleteBucket(bucket);
@@ -76,7 +71,7 @@ export function createStorageRest({ store, sessions, access, audit, clock, log }
     .get(
       "/buckets/:bucket/objects",
       may("s3:ListBucket"),
-      validator("query", (value) => parsed(OBJECTS_QUERY, value)),
+      checkedQuery(OBJECTS_QUERY, invalidRequest),
       async (context) => {
         const bucket = context.req.param("bucket");
         return context.json(await store.master.listObjects({ ...context.req.valid("query"), bucket }));
