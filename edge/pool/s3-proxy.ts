@@ -77,22 +77,23 @@ async function sendBody(
   answered: Promise<unknown>,
 ): Promise<void> {
   let early = false;
+  let goOn = (): void => {};
   const stop = (): void => {
     early = true;
+    goOn();
   };
-  const answer = answered.then(stop, stop);
+  void answered.then(stop, stop);
   // A refusal may need no byte of it.
   outgoing.flushHeaders();
   for await (const piece of body) {
     if (early) return;
-    await Promise.race([answer, written(outgoing, piece)]);
+    await new Promise<void>((resolve) => {
+      goOn = resolve;
+      // Also called where that fails, of which the request's own event tells.
+      outgoing.write(piece, () => resolve());
+    });
   }
   outgoing.end();
-}
-
-/** Resolves once `piece` is on its way; also where that fails, of which the request's own event tells. */
-function written(outgoing: ClientRequest, piece: Uint8Array): Promise<void> {
-  return new Promise((resolve) => outgoing.write(piece, () => resolve()));
 }
 
 function toResponse(incoming: IncomingMessage): S3Response {
