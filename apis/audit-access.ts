@@ -23,7 +23,6 @@ export function decideByAuth(auth: AuthService) {
       await authenticate(asked, async () => {});
       const caller = asked.get("caller");
       actor = actorOf(caller, asked.get("session")?.id);
-      await auth.access.freshened();
       auth.access.require(caller, action, { resource });
       return { allowed: true, actor };
     } catch (error) {

@@ -30,7 +30,6 @@ export function may<A extends Action>(
 ): Declared {
   const middleware = createMiddleware<AuthEnvironment>(async (context, next) => {
     const caller = context.get("caller");
-    await auth.access.freshened();
     const place = await on(context, auth.places, caller);
     context.set("resource", place.resource);
     const values = { ...place.values, "aws:SourceIp": addressOf(context) };
