@@ -1,5 +1,5 @@
 import { afterAll, afterEach, beforeAll, beforeEach, expect, setDefaultTimeout, test } from "bun:test";
-import { mkdtempSync, rmSync } from "node:fs";
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { Browser, Page } from "playwright-core";
@@ -134,6 +134,78 @@ test("dropped files show the target while they hover and land in the folder on s
   await text("1 file uploaded").waitFor();
   expect(await text("Drop to upload").isVisible()).toBe(false);
   expect(backend.buckets.get("docs")!.objects.has("in/dropped.txt")).toBe(true);
+});
+
+test("a dropped folder and a hundred files beside it land under their paths", async () => {
+  backend.put("docs", "in/x", "");
+  const folder = join(mkdtempSync(join(parent, "drop-")), "album");
+  // More than a directory reader gives at a time.
+  mkdirSync(join(folder, "deep"), { recursive: true });
+  for (let n = 0; n < 130; n++) writeFileSync(join(folder, "deep", `${n}.txt`), `deep ${n}`);
+  const plain = Array.from({ length: 100 }, (_, n) => join(parent, `plain-${n}.txt`));
+  for (const path of plain) writeFileSync(path, "plain");
+  await signIn("/buckets/docs/in/");
+  await row("x").waitFor();
+  const devtools = await page.context().newCDPSession(page);
+  for (const type of ["dragEnter", "dragOver", "drop"] as const) {
+    const data = { items: [], files: [folder, ...plain], dragOperationsMask: 1 };
+    await devtools.send("Input.dispatchDragEvent", { type, x: 640, y: 500, data });
+  }
+  await text("230 files uploaded").waitFor({ timeout: 30_000 });
+  const { objects } = backend.buckets.get("docs")!;
+  expect(objects.size).toBe(231);
+  expect(new TextDecoder().decode(objects.get("in/album/deep/129.txt")!.bytes)).toBe("deep 129");
+  expect(objects.has("in/plain-99.txt")).toBe(true);
+  expect((await rowNames()).length).toBe(102);
+}, 60_000);
+
+test("an upload outlives the access cookie, and without a session it fails and can be retried", async () => {
+  backend.put("docs", "x", "");
+  await signIn("/buckets/docs/");
+  await row("x").waitFor();
+  const upload = (...names: string[]) =>
+    page
+      .getByLabel("Files to upload")
+      .setInputFiles(names.map((name) => ({ name, mimeType: "", buffer: Buffer.from(name) })));
+  backend.expireAccess();
+  await upload("renewed.bin");
+  await row("renewed.bin").waitFor();
+  backend.endSessions();
+  await upload("later.bin", "latest.bin");
+  await text("Your session ended. Sign in again to go on where you were.").waitFor();
+  await page.getByLabel("User name").fill(USER.name);
+  await page.getByLabel("Password").fill(USER.password);
+  await page.keyboard.press("Enter");
+  await text("2 uploads failed").waitFor();
+  await page.getByRole("button", { name: "Retry failed" }).click();
+  await row("latest.bin").waitFor();
+  expect(await rowNames()).toEqual(["later.bin", "latest.bin", "renewed.bin", "x"]);
+});
+
+test("leaving the page or signing out during an upload asks first", async () => {
+  backend.put("docs", "x", "");
+  await signIn("/buckets/docs/");
+  await row("x").waitFor();
+  const release = backend.hold(/^PUT /);
+  await page
+    .getByLabel("Files to upload")
+    .setInputFiles({ name: "slow.bin", mimeType: "", buffer: Buffer.alloc(1000) });
+  await text("Uploading 1 file").waitFor();
+  const asked = page.waitForEvent("dialog");
+  const leaving = page.evaluate(() => location.reload()).catch(() => {});
+  const question = await asked;
+  expect(question.type()).toBe("beforeunload");
+  await question.dismiss();
+  await leaving;
+  await page.getByRole("button", { name: "Sign out" }).click();
+  await text("Cancel the uploads?").waitFor();
+  await page.keyboard.press("Escape");
+  await text("Uploading 1 file").waitFor();
+  await page.getByRole("button", { name: "Sign out" }).click();
+  await page.getByRole("button", { name: "Cancel uploads and sign out" }).click();
+  await heading("Sign in").waitFor();
+  release();
+  expect(backend.buckets.get("docs")!.objects.has("slow.bin")).toBe(false);
 });
 
 test("an upload can be cancelled, a failed one retried; the list tells both", async () => {

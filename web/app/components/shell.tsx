@@ -1,4 +1,4 @@
-import type { ReactNode } from "react";
+import { type ReactNode, useState } from "react";
 import type { User } from "../api/auth.ts";
 import { messageOf } from "../api/http.ts";
 import { useRoute } from "../navigation.ts";
@@ -6,8 +6,10 @@ import { type AdminPart, formatRoute, type Route } from "../routes.ts";
 import { useSession } from "../session.tsx";
 import { useUploadQueue } from "../uploads/context.tsx";
 import { UploadPanel } from "../uploads/panel.tsx";
+import { isPending } from "../uploads/queue.ts";
 import { Brand } from "./brand.tsx";
 import { IconButton } from "./button.tsx";
+import { Confirm } from "./confirm.tsx";
 import { Icon, type IconName } from "./icon.tsx";
 import { Link } from "./link.tsx";
 import { ThemeToggle } from "./theme-toggle.tsx";
@@ -48,16 +50,18 @@ export function Shell({ user, admin, children }: ShellProps) {
   const { signOut } = useSession();
   const { toast } = useToasts();
   const uploads = useUploadQueue();
+  const [asking, setAsking] = useState(false);
 
   async function leave(): Promise<void> {
-    try {
-      await signOut();
-    } catch (error) {
-      return toast(messageOf(error), "problem");
-    }
+    await signOut();
     // The next person at this screen sees nothing of what was uploaded.
     uploads.cancelAll();
     uploads.clearFinished();
+  }
+
+  function leaveUnlessUploading(): void {
+    if (uploads.snapshot().some(isPending)) setAsking(true);
+    else leave().catch((error: unknown) => toast(messageOf(error), "problem"));
   }
 
   return (
@@ -74,7 +78,7 @@ export function Shell({ user, admin, children }: ShellProps) {
             {user.name}
           </span>
           <ThemeToggle />
-          <IconButton icon="exit" label="Sign out" onClick={leave} />
+          <IconButton icon="exit" label="Sign out" onClick={leaveUnlessUploading} />
         </div>
       </header>
       <nav className="places" aria-label="Main">
@@ -94,6 +98,16 @@ export function Shell({ user, admin, children }: ShellProps) {
         {children}
       </main>
       <UploadPanel />
+      {asking && (
+        <Confirm
+          title="Cancel the uploads?"
+          action="Cancel uploads and sign out"
+          onConfirm={leave}
+          onClose={() => setAsking(false)}
+        >
+          <p>Files are still being uploaded. Signing out cancels those that are not done.</p>
+        </Confirm>
+      )}
     </div>
   );
 }
