@@ -273,6 +273,26 @@ test("selected objects and a folder with all its content are deleted after one q
   expect([...backend.buckets.get("docs")!.objects.keys()]).toEqual(["keep"]);
 });
 
+test("Shift ticks a range and Ctrl one row more, in boxes and in rows; a dialog is not opened by it", async () => {
+  for (const key of ["a", "b", "c", "d", "e"]) backend.put("docs", key, "x");
+  await signIn("/buckets/docs/");
+  const box = (name: string) => page.getByRole("checkbox", { name: `Select ${name}`, exact: true });
+  const ticked = () => page.locator(".row-selected .row-name").allTextContents();
+  await box("b").click();
+  await box("d").click({ modifiers: ["Shift"] });
+  expect(await ticked()).toEqual(["b", "c", "d"]);
+  await page.getByRole("button", { name: "c", exact: true }).click({ modifiers: ["ControlOrMeta"] });
+  expect(await ticked()).toEqual(["b", "d"]);
+  await page
+    .locator(".row")
+    .first()
+    .locator(".cell-size")
+    .click({ modifiers: ["Shift"] });
+  expect(await ticked()).toEqual(["a", "b", "c", "d"]);
+  expect(await page.getByRole("dialog").count()).toBe(0);
+  await text("4 selected").waitFor();
+});
+
 test("a deletion that takes long is stopped by Cancel; what is left is listed", async () => {
   for (let i = 0; i < 20; i++) backend.put("docs", `dir/${String(i).padStart(2, "0")}`, "x");
   await signIn("/buckets/docs/");
