@@ -42,6 +42,7 @@ export function FormModal({
     <Modal
       title={title}
       onClose={onClose}
+      held
       footer={
         <>
           <Button onClick={onClose}>Cancel</Button>
