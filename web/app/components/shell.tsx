@@ -18,6 +18,8 @@ import { useToasts } from "./toasts.tsx";
 interface Place {
   href: string;
   name: string;
+  /** Where the window is narrow, if `name` would not fit. */
+  short?: string;
   icon: IconName;
   /** The pages that belong to it. */
   pages: Route["page"][];
@@ -27,7 +29,7 @@ interface Place {
 function placesFor(user: User, admin: readonly AdminPart[]): Place[] {
   const places: Place[] = [
     { href: "/", name: "Buckets", icon: "bucket", pages: ["buckets", "browser"] },
-    { href: "/keys", name: "Access keys", icon: "key", pages: ["keys"] },
+    { href: "/keys", name: "Access keys", short: "Keys", icon: "key", pages: ["keys"] },
     { href: "/account", name: "Account", icon: "user", pages: ["account"] },
   ];
   if (user.admin) places.push({ href: "/storage", name: "Storage", icon: "server", pages: ["storage"] });
@@ -74,9 +76,13 @@ export function Shell({ user, admin, children }: ShellProps) {
           <Brand />
         </Link>
         <div className="topbar-end">
-          <span className="user" title={user.admin ? "Administrator" : "User"}>
+          <Link
+            href={formatRoute({ page: "account", part: "profile" })}
+            className="user"
+            title={user.admin ? "Your account: an administrator’s" : "Your account"}
+          >
             {user.name}
-          </span>
+          </Link>
           <ThemeToggle />
           <IconButton icon="exit" label="Sign out" onClick={leaveUnlessUploading} />
         </div>
@@ -90,6 +96,7 @@ export function Shell({ user, admin, children }: ShellProps) {
             aria-current={place.pages.includes(route.page) ? "page" : undefined}
           >
             <Icon name={place.icon} />
+            {place.short && <span className="place-short">{place.short}</span>}
             <span>{place.name}</span>
           </Link>
         ))}
