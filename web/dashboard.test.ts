@@ -4,6 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { Browser, Page } from "playwright-core";
 import { buildDashboard } from "./build.ts";
+import { checkAccessibility } from "./testing/accessibility.ts";
 import { Backend, USER } from "./testing/backend.ts";
 import { launchBrowser, openPage, PHONE } from "./testing/browser.ts";
 
@@ -492,3 +493,59 @@ test("signing out ends the session on the server too and forgets the uploads", a
   await page.reload();
   await heading("Sign in").waitFor();
 });
+
+test("the pages of the storage and their dialogs are accessible in both themes", async () => {
+  const check = (name: string) => checkAccessibility(page, name);
+  await page.goto(backend.url);
+  await page.getByLabel("User name").waitFor();
+  await check("sign-in");
+  await signIn();
+  await text("No buckets yet").waitFor();
+  await check("no buckets");
+  for (const key of ["dir/1", "report\u202efdp.exe", "עברית.txt"]) backend.put("docs", key, "x");
+  backend.put("docs-2", "x", "x");
+  backend.buckets.get("docs-2")!.objects.clear();
+  await page.goto(backend.url);
+  await row("docs-2").waitFor();
+  await check("buckets");
+  await page.getByRole("button", { name: "Create bucket" }).click();
+  await page.getByLabel("Name", { exact: true }).fill("My_Bucket");
+  await check("create bucket");
+  await page.goto(`${backend.url}/buckets/docs-2/`);
+  await text("This bucket is empty").waitFor();
+  await check("empty bucket");
+  await page.goto(`${backend.url}/buckets/docs/`);
+  await row("dir").waitFor();
+  backend.failNext(/^PUT /, 503, "NOT_ENOUGH_SERVERS", "Fewer than 2 chunkservers are up.");
+  await page
+    .getByLabel("Files to upload")
+    .setInputFiles({ name: "broken.bin", mimeType: "", buffer: Buffer.alloc(10) });
+  await text("Fewer than 2 chunkservers are up.").waitFor();
+  await page.getByRole("checkbox", { name: "Select dir" }).check();
+  await check("selection and failed upload");
+  await page.getByRole("button", { name: "Delete", exact: true }).click();
+  await page.getByRole("dialog").waitFor();
+  await check("delete");
+  await page.keyboard.press("Escape");
+  await page.getByRole("button", { name: "עברית.txt", exact: true }).click();
+  await page.getByRole("dialog").waitFor();
+  await check("object");
+  await page.keyboard.press("Escape");
+  await page.getByRole("link", { name: "Access keys" }).click();
+  await page.getByRole("button", { name: "Create access key" }).first().click();
+  await page.getByRole("dialog").waitFor();
+  await check("access key created");
+  await page.goto(`${backend.url}/keys`);
+  await page.getByRole("row").nth(1).waitFor();
+  await check("access keys");
+  await page.goto(`${backend.url}/storage`);
+  await text("Chunkservers alive").waitFor();
+  await check("storage");
+  await page.goto(`${backend.url}/nowhere`);
+  await heading("Nothing here").waitFor();
+  await check("not found");
+  backend.failNext(/GET .*session$/, 503, "NOT_READY", "starting");
+  await page.goto(backend.url);
+  await text("Skerry does not answer").waitFor();
+  await check("no answer");
+}, 120_000);

@@ -4,6 +4,7 @@ import { join } from "node:path";
 import type { Browser, Locator, Page } from "playwright-core";
 import type { AuthService } from "../../apis/auth/service.ts";
 import { buildDashboard } from "../build.ts";
+import { checkAccessibility } from "./accessibility.ts";
 import { AuthCloud, makeCertificate, PASSWORD } from "./auth-cloud.ts";
 import { DESKTOP, launchBrowser, openPage, PHONE } from "./browser.ts";
 
@@ -100,7 +101,7 @@ export class AccountBench {
     });
   }
 
-  /** Rejects where the page is wider than a desktop's or a phone's window; makes pictures of both. */
+  /** Rejects where the page is wider than a desktop's or a phone's window, or not accessible; makes pictures of both. */
   async shoot(name: string): Promise<void> {
     for (const [size, viewport] of Object.entries({ narrow: PHONE, wide: DESKTOP })) {
       await this.page.setViewportSize(viewport);
@@ -108,6 +109,7 @@ export class AccountBench {
       if (over > 0) throw new Error(`${name} is ${over} px wider than the ${size} window`);
       if (SHOTS) await this.page.screenshot({ path: join(SHOTS, `${name}-${size}.png`), fullPage: true });
     }
+    await checkAccessibility(this.page, name);
     if (!SHOTS) return;
     await this.page.emulateMedia({ colorScheme: "dark" });
     await this.page.screenshot({ path: join(SHOTS, `${name}-dark.png`), fullPage: true });
