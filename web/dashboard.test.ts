@@ -4,9 +4,9 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { Browser, Page } from "playwright-core";
 import { buildDashboard } from "./build.ts";
-import { checkAccessibility } from "./testing/accessibility.ts";
 import { Backend, USER } from "./testing/backend.ts";
 import { launchBrowser, openPage, PHONE } from "./testing/browser.ts";
+import { shoot } from "./testing/shoot.ts";
 
 // A loaded machine starts a browser page slowly; each wait in it has its own, shorter limit.
 setDefaultTimeout(30_000);
@@ -494,26 +494,29 @@ test("signing out ends the session on the server too and forgets the uploads", a
   await heading("Sign in").waitFor();
 });
 
-test("the pages of the storage and their dialogs are accessible in both themes", async () => {
-  const check = (name: string) => checkAccessibility(page, name);
+test("the pages of the storage and their dialogs fit a phone and are accessible in both themes", async () => {
   await page.goto(backend.url);
   await page.getByLabel("User name").waitFor();
-  await check("sign-in");
+  await shoot(page, "sign-in-without-providers");
   await signIn();
   await text("No buckets yet").waitFor();
-  await check("no buckets");
-  for (const key of ["dir/1", "report\u202efdp.exe", "עברית.txt"]) backend.put("docs", key, "x");
+  await shoot(page, "no-buckets");
+  const hour = 3_600_000;
+  const keys = ["dir/1", "report\u202efdp.exe", "עברית.txt", "minutes of the meeting about the meetings.pdf"];
+  for (const [n, key] of keys.entries()) {
+    backend.put("docs", key, "x".repeat(10 ** (n + 2)), Date.now() - 20 * n * hour);
+  }
   backend.put("docs-2", "x", "x");
   backend.buckets.get("docs-2")!.objects.clear();
   await page.goto(backend.url);
   await row("docs-2").waitFor();
-  await check("buckets");
+  await shoot(page, "buckets");
   await page.getByRole("button", { name: "Create bucket" }).click();
   await page.getByLabel("Name", { exact: true }).fill("My_Bucket");
-  await check("create bucket");
+  await shoot(page, "create-bucket");
   await page.goto(`${backend.url}/buckets/docs-2/`);
   await text("This bucket is empty").waitFor();
-  await check("empty bucket");
+  await shoot(page, "empty-bucket");
   await page.goto(`${backend.url}/buckets/docs/`);
   await row("dir").waitFor();
   backend.failNext(/^PUT /, 503, "NOT_ENOUGH_SERVERS", "Fewer than 2 chunkservers are up.");
@@ -521,31 +524,43 @@ test("the pages of the storage and their dialogs are accessible in both themes",
     .getByLabel("Files to upload")
     .setInputFiles({ name: "broken.bin", mimeType: "", buffer: Buffer.alloc(10) });
   await text("Fewer than 2 chunkservers are up.").waitFor();
+  const release = backend.hold(/^PUT /);
+  await page.getByLabel("Files to upload").setInputFiles(
+    ["one", "two", "three", "four"].map((name) => ({
+      name: `${name}.mov`,
+      mimeType: "",
+      buffer: Buffer.alloc(4e6),
+    })),
+  );
+  await page.getByText("· waiting").waitFor();
+  await shoot(page, "uploads");
+  release();
+  await row("four.mov").waitFor();
   await page.getByRole("checkbox", { name: "Select dir" }).check();
-  await check("selection and failed upload");
+  await shoot(page, "selection-and-failed-upload");
   await page.getByRole("button", { name: "Delete", exact: true }).click();
   await page.getByRole("dialog").waitFor();
-  await check("delete");
+  await shoot(page, "delete");
   await page.keyboard.press("Escape");
   await page.getByRole("button", { name: "עברית.txt", exact: true }).click();
   await page.getByRole("dialog").waitFor();
-  await check("object");
+  await shoot(page, "object");
   await page.keyboard.press("Escape");
   await page.getByRole("link", { name: "Access keys" }).click();
   await page.getByRole("button", { name: "Create access key" }).first().click();
   await page.getByRole("dialog").waitFor();
-  await check("access key created");
+  await shoot(page, "access-key-created");
   await page.goto(`${backend.url}/keys`);
   await page.getByRole("row").nth(1).waitFor();
-  await check("access keys");
+  await shoot(page, "access-keys");
   await page.goto(`${backend.url}/storage`);
   await text("Chunkservers alive").waitFor();
-  await check("storage");
+  await shoot(page, "storage");
   await page.goto(`${backend.url}/nowhere`);
   await heading("Nothing here").waitFor();
-  await check("not found");
+  await shoot(page, "not-found");
   backend.failNext(/GET .*session$/, 503, "NOT_READY", "starting");
   await page.goto(backend.url);
   await text("Skerry does not answer").waitFor();
-  await check("no answer");
+  await shoot(page, "no-answer");
 }, 120_000);
