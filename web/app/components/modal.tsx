@@ -7,7 +7,7 @@ interface ModalProps {
   /** What is in it would be lost: a click beside it does nothing. */
   held?: boolean;
   children: ReactNode;
-  /** The buttons of the last row. */
+  /** The buttons of the last row, and above them why it did not work: always in sight. */
   footer: ReactNode;
 }
 

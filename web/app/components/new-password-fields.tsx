@@ -25,7 +25,7 @@ export function NewPasswordFields({
 }) {
   return (
     <>
-      <Field label={label} hint="At least 8 characters. A few random words are good.">
+      <Field label={label} hint="At least 8 characters; random words are good.">
         <input
           type="password"
           name="new-password"
