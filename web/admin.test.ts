@@ -3,6 +3,7 @@ import { afterAll, afterEach, beforeAll, beforeEach, expect, setDefaultTimeout, 
 import { event } from "../apis/audit/test-audit.ts";
 import { AccountBench } from "./testing/account-bench.ts";
 import { PASSWORD } from "./testing/auth-cloud.ts";
+import { PHONE } from "./testing/browser.ts";
 
 // A real PostgreSQL and a browser on a loaded machine.
 setDefaultTimeout(60_000);
@@ -246,7 +247,7 @@ test("the audit log is filtered, paged, exported and verified", async () => {
   await bench.button("Filter").click();
   await bench.row("auth:CreateRole").waitFor();
   expect(await page.locator("tbody tr").count()).toBe(1);
-  await page.getByRole("button", { name: /^Details of entry/ }).click();
+  await bench.button("auth:CreateRole").click();
   await bench.dialog().getByText("refused: forbidden").waitFor();
   await bench.shoot("audit-entry");
   await bench.dialog().getByRole("button", { name: "Close" }).last().click();
@@ -256,4 +257,11 @@ test("the audit log is filtered, paged, exported and verified", async () => {
   await bench.button("Verify the log").click();
   await page.getByText("The log is sound:").waitFor();
   await bench.shoot("audit-verified");
+
+  await page.setViewportSize(PHONE);
+  expect(await page.getByLabel("Actor").isVisible()).toBe(false);
+  await bench.button("Filters").click();
+  await bench.shoot("audit-filters");
+  await bench.button("Clear").click();
+  await bench.row("auth:DeleteUser").first().waitFor();
 });
