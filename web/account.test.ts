@@ -58,6 +58,7 @@ test("a passkey is added, renamed, used alone and after the password, and delete
 
   await bench.page.getByRole("button", { name: "Sign out" }).click();
   await bench.button("Use a passkey").waitFor();
+  expect(await bench.text("Passkey renamed").count()).toBe(0);
   await bench.shoot("sign-in");
   await bench.button("Use a passkey").click();
   await bench.signedIn();

@@ -50,13 +50,14 @@ interface ShellProps {
 export function Shell({ user, admin, children }: ShellProps) {
   const route = useRoute();
   const { signOut } = useSession();
-  const { toast } = useToasts();
+  const { toast, clear } = useToasts();
   const uploads = useUploadQueue();
   const [asking, setAsking] = useState(false);
 
   async function leave(): Promise<void> {
     await signOut();
-    // The next person at this screen sees nothing of what was uploaded.
+    // The next person at this screen sees nothing of what was done.
+    clear();
     uploads.cancelAll();
     uploads.clearFinished();
   }
