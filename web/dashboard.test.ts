@@ -292,6 +292,12 @@ test("Shift ticks a range and Ctrl one row more, in boxes and in rows; a dialog 
   expect(await ticked()).toEqual(["a", "b", "c", "d"]);
   expect(await page.getByRole("dialog").count()).toBe(0);
   await text("4 selected").waitFor();
+  await page.getByRole("button", { name: "Clear", exact: true }).click();
+  await box("b").focus();
+  await page.keyboard.press("Space");
+  await box("e").focus();
+  await page.keyboard.press("Shift+Space");
+  expect(await ticked()).toEqual(["b", "c", "d", "e"]);
 });
 
 test("a deletion that takes long is stopped by Cancel; what is left is listed", async () => {
