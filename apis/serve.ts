@@ -22,9 +22,10 @@ import { decideByAuth } from "./audit-access.ts";
 import { createAdminApp, createAuthApp } from "./auth/app.ts";
 import { type AuthService, createAuth } from "./auth/service.ts";
 import { createEventsApp } from "./events/app.ts";
-import { type EventsPlace, type OpenBus, openBus } from "./events/open-bus.ts";
+import { type OpenBus, openBus } from "./events/open-bus.ts";
 import type { Origin } from "./gateway-trust.ts";
 import { describeApis } from "./metrics.ts";
+import type { ServiceDatabases } from "./service-databases.ts";
 import { SERVICE_NAMES } from "./service-names.ts";
 import { createStorageApp } from "./storage/app.ts";
 import { createChunkserverApp } from "./storage/chunkservers.ts";
@@ -68,12 +69,9 @@ export interface MountedApis extends Apis {
 export interface ApisConfig {
   master: Address;
   secrets: ClusterSecrets;
-  /** Of the PostgreSQL server, with the password. */
-  databaseUrl: string;
-  /** The same for the audit log, which may have a server of its own. */
-  auditDatabaseUrl: string;
-  /** What carries events between services. */
-  events: EventsPlace;
+  databases: ServiceDatabases;
+  /** Of a read replica of the audit log's database. */
+  auditReplicaUrl?: string;
   /** File of the key that seals secrets in the database; made on the first start. */
   kekPath: string;
   domain: string;
@@ -99,14 +97,14 @@ const HEALTH_TIMEOUT_MS = 2_000;
 export async function startApis(env: ApisEnvironment, config: ApisConfig): Promise<MountedApis> {
   const { log } = env;
   await mkdir(dirname(config.kekPath), { recursive: true, mode: 0o700 });
-  const sql = await openDatabase(config.databaseUrl, "auth", { log, clock: env.clock });
+  const sql = await openDatabase(config.databases.auth, "auth", { log, clock: env.clock });
   const issuer = `https://${config.domain}`;
   const [auth, events] = await Promise.all([
     createAuth({ ...env, sql, kekPath: config.kekPath, issuer }),
-    openBus(env, config.events),
+    openBus(env, config.databases.events),
   ]);
   const { id, secrets } = config;
-  const auditSql = await openDatabase(config.auditDatabaseUrl, "audit", { log, clock: env.clock });
+  const auditSql = await openDatabase(config.databases.audit, "audit", { log, clock: env.clock });
   const audit = await createAudit({ ...env, sql: auditSql, clusterSecret: secrets.clusterSecret });
   const master = connectMaster(env, { address: config.master, secrets, id });
   const writer = new ChunkWriter(env, secrets, master, { id, host: config.local?.host });

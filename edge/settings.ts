@@ -32,15 +32,10 @@ const GATEWAY_SETTINGS = {
 
 /** Needed unless --apis names other processes that have them. */
 const OWN_API_SETTINGS = {
+  ...API_SETTINGS,
   master: optional(API_SETTINGS.master),
   cluster: optional(API_SETTINGS.cluster),
-  databaseUrl: optional(API_SETTINGS.databaseUrl),
-  auditDatabaseUrl: API_SETTINGS.auditDatabaseUrl,
-  eventsDatabaseUrl: API_SETTINGS.eventsDatabaseUrl,
-  natsUrl: API_SETTINGS.natsUrl,
   kek: optional(API_SETTINGS.kek),
-  domain: API_SETTINGS.domain,
-  region: API_SETTINGS.region,
 };
 
 export const EDGE_SETTINGS = { ...GATEWAY_SETTINGS, ...OWN_API_SETTINGS };
@@ -48,14 +43,9 @@ export type EdgeConfig = Config<typeof EDGE_SETTINGS>;
 
 /** The settings of APIs in this process; throws {@link UsageError} naming all that are missing. */
 export function ownApiSettings(config: EdgeConfig): Config<typeof API_SETTINGS> {
-  const { master, cluster, databaseUrl, kek, domain, region } = config;
-  const { auditDatabaseUrl, eventsDatabaseUrl, natsUrl } = config;
-  if (master && cluster && databaseUrl && kek) {
-    const services = { auditDatabaseUrl, eventsDatabaseUrl, natsUrl };
-    return { master, cluster, databaseUrl, ...services, kek, domain, region };
-  }
-  const given = { master, cluster, "database-url": databaseUrl, kek };
-  const missing = Object.entries(given).filter(([, value]) => !value);
+  const { master, cluster, kek } = config;
+  if (master && cluster && kek) return { ...config, master, cluster, kek };
+  const missing = Object.entries({ master, cluster, kek }).filter(([, value]) => !value);
   throw new UsageError(`${missing.map(([name]) => `--${name}`).join(", ")} must be given unless --apis is`);
 }
 

@@ -23,7 +23,8 @@ export type OwnEvent =
   | "s3:Authenticate" // a request whose sender was not proved
   | "audit:RefusalsFolded" // too many different ones at once to keep apart
   | "audit:EntriesLost" // recorded while the database was away and the queue full
-  | "audit:EntriesRemoved"; // by retention
+  | "audit:EntriesRemoved" // by retention
+  | "audit:Restored"; // from a backup: what came after it is not in the log
 
 export const OUTCOMES = ["allowed", "refused", "failed"] as const;
 export type Outcome = (typeof OUTCOMES)[number];

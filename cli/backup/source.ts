@@ -10,7 +10,7 @@ import { systemNet } from "../../std/net.ts";
 import { systemRandom } from "../../std/random.ts";
 import { CommandError } from "../command.ts";
 import type { DataDirectory } from "../data-directory.ts";
-import { lockInstance, runningState } from "../instance.ts";
+import { runningState } from "../instance.ts";
 
 export interface OpenSource extends BackupSource {
   close(): Promise<void>;
@@ -25,11 +25,8 @@ export async function dialMaster(data: DataDirectory): Promise<MasterConnection>
   return connectMaster(env, { address, secrets, id: `cli-${process.pid}` });
 }
 
-export async function openSource(data: DataDirectory): Promise<OpenSource> {
-  return runningState(data) ? servedSource(data) : stoppedSource(data);
-}
-
-async function servedSource(data: DataDirectory): Promise<OpenSource> {
+/** The catalog as the running master hands it out. */
+export async function servedSource(data: DataDirectory): Promise<OpenSource> {
   const master = await dialMaster(data);
   try {
     const { id, ...info } = await master.beginBackup(null);
@@ -47,12 +44,12 @@ async function servedSource(data: DataDirectory): Promise<OpenSource> {
   }
 }
 
-async function stoppedSource(data: DataDirectory): Promise<OpenSource> {
-  const lock = await lockInstance(data);
+/** The catalog in the directory; the caller holds its lock. */
+export async function stoppedSource(data: DataDirectory): Promise<OpenSource> {
+  const { clusterId } = await readClusterFile(data.clusterFile);
+  const env = { clock: systemClock, disk: systemDisk, log: silentLog };
+  const store = await openStore(env, { directory: data.at("masterd"), clusterId });
   try {
-    const { clusterId } = await readClusterFile(data.clusterFile);
-    const env = { clock: systemClock, disk: systemDisk, log: silentLog };
-    const store = await openStore(env, { directory: data.at("masterd"), clusterId });
     const { sequence, counts, catalog } = await store.snapshot();
     const info = { clusterId, sequence, takenAt: systemClock.now(), size: catalog.size, ...counts };
     return {
@@ -61,13 +58,10 @@ async function stoppedSource(data: DataDirectory): Promise<OpenSource> {
         const bytes = Buffer.allocUnsafe(length);
         return bytes.subarray(0, await catalog.read(bytes, offset));
       },
-      async close() {
-        await store.close();
-        await lock.release();
-      },
+      close: () => store.close(),
     };
   } catch (error) {
-    await lock.release();
+    await store.close();
     throw error;
   }
 }

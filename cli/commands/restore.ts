@@ -1,41 +1,60 @@
 import { rm, stat } from "node:fs/promises";
 import { resolve } from "node:path";
+import type { Verdict } from "../../apis/audit/verify.ts";
+import { DATABASE_SETTINGS } from "../../apis/service-databases.ts";
 import { parseClusterFile } from "../../chunkd/protocol/cluster-file.ts";
-import { type BackupInfo, readBackup } from "../../masterd/store/backup-file.ts";
 import { lockDirectory } from "../../masterd/store/lock.ts";
 import { restoreDirectory } from "../../masterd/store/restore.ts";
 import { systemClock } from "../../std/clock.ts";
-import { describeSettings, flag, optionalText, parseConfig, UsageError } from "../../std/config.ts";
+import {
+  type Config,
+  describeSettings,
+  flag,
+  optionalText,
+  parseConfig,
+  UsageError,
+} from "../../std/config.ts";
 import { systemDisk } from "../../std/disk.ts";
 import { silentLog } from "../../std/log.ts";
 import { systemRandom } from "../../std/random.ts";
 import { progressOf } from "../backup/progress.ts";
+import { type CloudBackup, readCloudBackup } from "../backup/read-backup.ts";
+import { type RestoredDatabases, restoreDatabases } from "../backup/restore-databases.ts";
+import { installSecrets } from "../backup/secrets.ts";
 import { dialMaster } from "../backup/source.ts";
 import { type Command, CommandError, EXIT, type Output } from "../command.ts";
 import { DataDirectory, existingDataDirectory } from "../data-directory.ts";
 import { DATA_SETTING } from "../data-setting.ts";
+import { databaseSettings } from "../databases-file.ts";
 import { lockInstance } from "../instance.ts";
 import { moment } from "../quantities.ts";
-import { prepareSecrets } from "../up/first-start.ts";
+import { forgetFirstSecrets, prepareSecrets } from "../up/first-start.ts";
 import { markNew } from "../up/layout.ts";
 
 const SETTINGS = {
   data: DATA_SETTING,
   from: optionalText("the backup", "FILE"),
+  replace: flag("databases at URLs that have tables: move these into a schema before_restore_<time>"),
   accept: flag("of a restored storage that runs: chunks it does not know may be removed"),
+  ...DATABASE_SETTINGS,
 };
 
 export const restore: Command = {
-  help: () => `Usage: skerry restore --from FILE [--data DIR]
+  help: () => `Usage: skerry restore --from FILE [--data DIR] [--replace]
        skerry restore --accept [--data DIR]
 
-Puts the metadata of the storage in FILE, which \`skerry backup\` wrote, in the place of what DIR has; nothing may run on
-DIR. The backup is checked first: a damaged one changes nothing. What DIR had is kept as masterd.before-restore-<time>.
-A DIR that is new or empty becomes the backup's cluster, with new secrets: move the chunkservers' directories there
-(chunkd-1, ...) before \`skerry up\`. Users and keys are not in a backup: copy DIR/postgres and DIR/auth as well.
+Puts what \`skerry backup\` wrote to FILE in the place of what DIR has; nothing may run on DIR. The backup is checked first: a
+damaged one changes nothing. What DIR had is kept as masterd.before-restore-<time> and postgres.before-restore-<time>. A DIR
+that is new or empty becomes the backup's cloud: move the chunkservers' directories there (chunkd-1, ...) before
+\`skerry up\`. A file of an earlier version has the storage's metadata alone, and leaves users and keys as they are.
+
+All sessions are ended. Passwords, keys, tokens and memberships are as they were at the backup: what was revoked since is
+valid again. The audit log goes on from the backup, with an entry that tells of the restore.
 
 Objects that came after the backup are gone from the storage, but their bytes are not: chunks that the restored
 metadata does not know, or in which it sees nothing that is in use, are kept until \`skerry restore --accept\`.
+
+The databases go where the last \`skerry up\` on DIR had them, unless URLs are given; at a URL, only into an empty one.
 
 ${describeSettings(SETTINGS)}`,
   async run(argv, environment, output) {
@@ -43,7 +62,7 @@ ${describeSettings(SETTINGS)}`,
     if (words.length > 0) throw new UsageError(`"${words[0]}" is one word too many`);
     if (config.accept === (config.from !== undefined)) throw new UsageError("give --from FILE, or --accept");
     if (config.from === undefined) await accept(await existingDataDirectory(config.data), output);
-    else await restoreFrom(resolve(config.from), new DataDirectory(config.data), output);
+    else await restoreFrom(resolve(config.from), new DataDirectory(config.data), config, output);
     return EXIT.done;
   },
 };
@@ -58,22 +77,43 @@ async function accept(data: DataDirectory, output: Output): Promise<void> {
   }
 }
 
-async function restoreFrom(from: string, data: DataDirectory, output: Output): Promise<void> {
+async function restoreFrom(
+  from: string,
+  data: DataDirectory,
+  config: Config<typeof SETTINGS>,
+  output: Output,
+): Promise<void> {
   // Before anything is made: a file that is no backup must not leave a directory behind.
-  const info = await readBackup(systemDisk, from, undefined, progressOf(output, "checked"));
+  const backup = await readCloudBackup(systemDisk, from, progressOf(output, "checked"));
   await data.prepare();
   const lock = await lockInstance(data);
   try {
-    await checkCluster(data, info);
-    const aside = await install(from, data, output);
-    output.out(describe(info, data, aside));
+    const settings = await databaseSettings(data, config);
+    await checkCluster(data, backup);
+    const suffix = `.before-restore-${new Date(systemClock.now()).toISOString().replace(/[:.]/g, "-")}`;
+    const metadata = await makeMetadata(backup, data, output);
+    const options = { settings, replace: config.replace, suffix };
+    let databases: RestoredDatabases | undefined;
+    try {
+      databases = backup.cloud && (await restoreDatabases(data, backup, options, output));
+      // All that takes long or may fail is done. Should the machine stop in between, the restore is run again.
+      if (backup.cloud) await installSecrets(data, backup.cloud.secrets, suffix);
+      if (backup.cloud) await forgetFirstSecrets(data);
+    } catch (error) {
+      await rm(metadata, { recursive: true, force: true });
+      await databases?.discard();
+      throw error;
+    }
+    const kept = [await installMetadata(metadata, data, suffix), await databases?.install()];
+    output.out(describe(backup, databases, data, kept));
   } finally {
     await lock.release();
   }
 }
 
 /** Throws {@link CommandError} when `data` is of another cluster; makes a new one the backup's. */
-async function checkCluster(data: DataDirectory, { clusterId }: BackupInfo): Promise<void> {
+async function checkCluster(data: DataDirectory, { info, cloud }: CloudBackup): Promise<void> {
+  const { clusterId } = info;
   const cluster = Bun.file(data.clusterFile);
   if (await cluster.exists()) {
     const present = parseClusterFile(data.clusterFile, await cluster.text());
@@ -84,44 +124,72 @@ async function checkCluster(data: DataDirectory, { clusterId }: BackupInfo): Pro
     throw new CommandError(`${data.clusterFile} is missing; put it back first`);
   }
   await markNew(data);
-  await prepareSecrets(data, systemRandom, clusterId);
+  if (!cloud) await prepareSecrets(data, systemRandom, clusterId);
 }
 
-/** Returns where the earlier directory is now, if there was one. */
-async function install(from: string, data: DataDirectory, output: Output): Promise<string | undefined> {
-  const present = data.at("masterd");
+/** Returns the directory that is to become the master's. */
+async function makeMetadata({ storage }: CloudBackup, data: DataDirectory, output: Output): Promise<string> {
   const made = data.at("masterd.restoring");
   await rm(made, { recursive: true, force: true }); // of a restore that was interrupted
   const env = { clock: systemClock, disk: systemDisk, log: silentLog };
   try {
-    await restoreDirectory(env, from, made, progressOf(output, "restored"));
+    await restoreDirectory(env, storage, made, progressOf(output, "restored"));
+    return made;
   } catch (error) {
     await rm(made, { recursive: true, force: true });
     throw error;
   }
-  const aside = data.at(
-    `masterd.before-restore-${new Date(systemClock.now()).toISOString().replace(/[:.]/g, "-")}`,
-  );
+}
+
+/** Returns where the earlier directory is now, if there was one. */
+async function installMetadata(
+  made: string,
+  data: DataDirectory,
+  suffix: string,
+): Promise<string | undefined> {
+  const present = data.at("masterd");
   const had = await isThere(present);
   if (had) {
     // A masterd that was started alone holds no lock on the whole.
     await (await lockDirectory(systemDisk, present)).release();
-    await systemDisk.rename(present, aside);
+    await systemDisk.rename(present, `${present}${suffix}`);
   }
   await systemDisk.rename(made, present);
   await systemDisk.syncDirectory(data.path);
-  return had ? aside : undefined;
+  return had ? `${present}${suffix}` : undefined;
 }
 
 async function isThere(path: string): Promise<boolean> {
   return (await stat(path).catch(() => undefined)) !== undefined;
 }
 
-function describe(info: BackupInfo, data: DataDirectory, aside: string | undefined): string {
+function describe(
+  { info }: CloudBackup,
+  databases: RestoredDatabases | undefined,
+  data: DataDirectory,
+  kept: (string | undefined)[],
+): string {
+  const aside = kept.filter((path) => path !== undefined);
   return [
     `restored ${info.objects} objects in ${info.buckets} buckets as of ${moment(info.takenAt)}, sequence ${info.sequence}\n`,
-    aside === undefined ? "" : `the metadata before is kept in ${aside}\n`,
+    databases ? describeDatabases(databases) : "",
+    aside.length === 0 ? "" : `what was there is kept in ${aside.join(" and ")}\n`,
     `start it with: skerry up --data ${data.path}\n`,
     "chunks that came after the backup are kept until: skerry restore --accept\n",
   ].join("");
+}
+
+function describeDatabases({ names, sessionsEnded, audit }: RestoredDatabases): string {
+  return [
+    `restored the databases ${names.join(", ")}\n`,
+    `ended ${sessionsEnded} sessions: everybody signs in again\n`,
+    "passwords, keys, tokens and memberships are as they were then: what was revoked or changed since, revoke or change again\n",
+    audit ? `${describeAudit(audit)}\n` : "",
+  ].join("");
+}
+
+function describeAudit({ sound, broken, through }: Verdict): string {
+  return sound
+    ? `the audit log is sound; entry ${through.sequence} tells of this restore`
+    : `WARNING: the audit log was damaged when the backup was taken: ${broken?.problem} at entry ${broken?.sequence}`;
 }

@@ -3,6 +3,7 @@ import { join } from "node:path";
 import { assert } from "../../std/assert.ts";
 import type { Environment } from "../command.ts";
 import type { DataDirectory } from "../data-directory.ts";
+import { usesEmbedded } from "../databases-file.ts";
 import { type Probe, probeOf } from "../supervisor/liveness.ts";
 import type { RoleSpec } from "../supervisor/managed-role.ts";
 import type { Ready } from "../supervisor/role-process.ts";
@@ -63,7 +64,8 @@ export class Plan {
   /** In the order of their start. */
   groups(): { base: RoleSpec[]; chunkservers: RoleSpec[]; edge: RoleSpec[] } {
     const chunkservers = this.chunkDirectories.map((directory, index) => this.chunkd(directory, index + 1));
-    return { base: [this.postgres(), this.masterd()], chunkservers, edge: [this.edge()] };
+    const base = usesEmbedded(this.config) ? [this.postgres(), this.masterd()] : [this.masterd()];
+    return { base, chunkservers, edge: [this.edge()] };
   }
 
   private postgres(): RoleSpec {
@@ -126,7 +128,11 @@ export class Plan {
     };
     // The URLs hold passwords: arguments can be read by every user of the machine, variables cannot.
     const environment = () => ({
-      SKERRY_DATABASE_URL: String(this.readyOf("postgres").url),
+      SKERRY_DATABASE_URL: usesEmbedded(config) ? String(this.readyOf("postgres").url) : config.databaseUrl,
+      SKERRY_AUTH_DATABASE_URL: config.authDatabaseUrl,
+      SKERRY_AUDIT_DATABASE_URL: config.auditDatabaseUrl,
+      SKERRY_AUDIT_DATABASE_REPLICA_URL: config.auditDatabaseReplicaUrl,
+      SKERRY_EVENTS_DATABASE_URL: config.eventsDatabaseUrl,
       SKERRY_NATS_URL: config.natsUrl,
     });
     const probe: Probe = (signal) => probeOf(`http://${this.readyOf("edge").metricsAddress}`)(signal);

@@ -5,6 +5,7 @@ import { buildDashboard } from "../../web/build.ts";
 import { AdminClient } from "../admin.ts";
 import { CommandError, type Environment, EXIT, type ExitCode, type Output } from "../command.ts";
 import { DataDirectory } from "../data-directory.ts";
+import { recordDatabases } from "../databases-file.ts";
 import { endLeftovers, lockInstance, type Urls, writeState } from "../instance.ts";
 import type { RoleSpec } from "../supervisor/managed-role.ts";
 import { identify } from "../supervisor/process-identity.ts";
@@ -56,6 +57,7 @@ interface Prepared {
 async function prepare(data: DataDirectory, config: UpConfig, progress: Progress): Promise<Prepared> {
   await endLeftovers(data, LEFTOVER_MS_MAX);
   const ports = await checkPorts(config, progress);
+  await recordDatabases(data, config);
   const directories = await settleLayout(data, config);
   if (directories.length < CHUNKSERVERS_DURABLE) {
     progress.warn(

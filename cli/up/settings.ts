@@ -1,3 +1,5 @@
+import { DATABASE_SETTINGS } from "../../apis/service-databases.ts";
+import { API_SETTINGS } from "../../apis/settings.ts";
 import { type Config, flag, optionalText, port, text, texts, UsageError, whole } from "../../std/config.ts";
 import { DATA_SETTING } from "../data-setting.ts";
 
@@ -33,10 +35,12 @@ export const UP_SETTINGS = {
   },
   chunkservers: whole("chunkservers to run; durability needs 3", "N", 1, CHUNKSERVERS_MAX, 3),
   disk: texts("directory of one chunkserver, once a disk, instead of --chunkservers", "DIR"),
-  natsUrl: optionalText(
-    "NATS server with JetStream that carries events, instead of the embedded database; better as SKERRY_NATS_URL",
+  ...DATABASE_SETTINGS,
+  databaseUrl: optionalText(
+    "PostgreSQL server of the services, instead of the embedded one; better as SKERRY_DATABASE_URL",
     "URL",
   ),
+  auditDatabaseReplicaUrl: API_SETTINGS.auditDatabaseReplicaUrl,
   accessLog: choice("requests to log", ["all", "failures", "none"], "failures"),
   detach: flag("return when it is ready; the log goes to DIR/log/skerry.log"),
 };

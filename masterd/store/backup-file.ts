@@ -83,63 +83,84 @@ export interface BackupSource {
 
 export type Progress = (doneBytes: number, totalBytes: number) => void;
 
-/** Writes header, catalog and digest to the new file `path` and syncs it. */
+/** Header, catalog and digest, piece by piece. Throws {@link BackupError} for a source that ends too early. */
+export async function* backupPieces(
+  source: BackupSource,
+  onProgress: Progress = () => {},
+): AsyncGenerator<Uint8Array> {
+  const { info } = source;
+  const header = encodeBackupHeader(info);
+  const digest = new Bun.CryptoHasher("sha256").update(header);
+  yield header;
+  let next = source.read(0, Math.min(PIECE_SIZE, info.size));
+  for (let done = 0; done < info.size; ) {
+    const bytes = await next;
+    if (bytes.length === 0) throw new BackupError(`the catalog ended at ${done} of ${info.size} bytes`);
+    const end = done + bytes.length;
+    // The next piece is under way while this one is hashed and written.
+    if (end < info.size) next = source.read(end, Math.min(PIECE_SIZE, info.size - end));
+    next.catch(() => {}); // awaited above, unless whoever takes the pieces fails first
+    digest.update(bytes);
+    yield bytes;
+    done = end;
+    onProgress(done, info.size);
+  }
+  yield digest.digest();
+}
+
+/** Writes a backup to the new file `path` and syncs it. */
 export async function writeBackup(
   disk: Disk,
   path: string,
   source: BackupSource,
-  onProgress: Progress = () => {},
+  onProgress?: Progress,
 ): Promise<void> {
-  const { info } = source;
   const file = await disk.open(path, "create");
   try {
-    const header = encodeBackupHeader(info);
-    const digest = new Bun.CryptoHasher("sha256").update(header);
-    await file.write([header], 0);
-    let next = source.read(0, Math.min(PIECE_SIZE, info.size));
-    for (let done = 0; done < info.size; ) {
-      const bytes = await next;
-      if (bytes.length === 0) throw new BackupError(`the catalog ended at ${done} of ${info.size} bytes`);
-      const end = done + bytes.length;
-      // The next piece is under way while this one is hashed and written.
-      if (end < info.size) next = source.read(end, Math.min(PIECE_SIZE, info.size - end));
-      next.catch(() => {}); // awaited above, unless the write fails first
-      digest.update(bytes);
-      await file.write([bytes], BACKUP_HEADER_SIZE + done);
-      done = end;
-      onProgress(done, info.size);
+    let written = 0;
+    for await (const piece of backupPieces(source, onProgress)) {
+      await file.write([piece], written);
+      written += piece.length;
     }
-    await file.write([digest.digest()], BACKUP_HEADER_SIZE + info.size);
     await file.sync();
   } finally {
     await file.close();
   }
 }
 
+/** A backup that lies inside a file. */
+export interface FilePart {
+  path: string;
+  offset: number;
+  size: number;
+}
+
 /**
- * Reads the backup at `path` as a whole and checks its digest; with `extractTo`, writes its catalog to that new file
- * and syncs it. Throws {@link BackupError} for a file that is no backup, or was cut short or changed.
+ * Reads the backup at `from` (a path: the whole file) and checks its digest; with `extractTo`, writes its catalog to that new
+ * file and syncs it. Throws {@link BackupError} for what is no backup, or was cut short or changed.
  */
 export async function readBackup(
   disk: Disk,
-  path: string,
+  from: string | FilePart,
   extractTo: string | undefined,
   onProgress: Progress = () => {},
 ): Promise<BackupInfo> {
+  const { path, offset, size: partSize } = typeof from === "string" ? wholeFile(from) : from;
   const file = await disk.open(path, "read");
   try {
     const header = Buffer.alloc(BACKUP_HEADER_SIZE);
-    const headed = await file.read(header, 0);
+    const headed = await file.read(header, offset);
     const info = decodeBackupHeader(header.subarray(0, headed));
-    const size = await file.size();
+    const size = partSize ?? (await file.size());
     const expected = BACKUP_HEADER_SIZE + info.size + DIGEST_SIZE;
     if (size !== expected) throw new BackupError(`it has ${size} bytes instead of ${expected}`);
     const target = extractTo === undefined ? undefined : await disk.open(extractTo, "create");
     try {
       const digest = new Bun.CryptoHasher("sha256").update(header);
-      await copyCatalog(file, target, info.size, digest, onProgress);
+      const catalogAt = offset + BACKUP_HEADER_SIZE;
+      await copyCatalog(file, catalogAt, target, info.size, digest, onProgress);
       const kept = Buffer.alloc(DIGEST_SIZE);
-      await file.read(kept, BACKUP_HEADER_SIZE + info.size);
+      await file.read(kept, catalogAt + info.size);
       if (!digest.digest().equals(kept)) throw new BackupError("its digest does not match: it is damaged");
       await target?.sync();
     } finally {
@@ -151,8 +172,13 @@ export async function readBackup(
   }
 }
 
+function wholeFile(path: string): { path: string; offset: number; size?: number } {
+  return { path, offset: 0 };
+}
+
 async function copyCatalog(
   from: DiskFile,
+  offset: number,
   to: DiskFile | undefined,
   size: number,
   digest: Bun.CryptoHasher,
@@ -161,7 +187,7 @@ async function copyCatalog(
   const piece = Buffer.alloc(PIECE_SIZE);
   for (let done = 0; done < size; ) {
     const part = piece.subarray(0, Math.min(PIECE_SIZE, size - done));
-    const count = await from.read(part, BACKUP_HEADER_SIZE + done);
+    const count = await from.read(part, offset + done);
     if (count < part.length) throw new BackupError("it ended before its time");
     digest.update(part);
     await to?.write([part], done);

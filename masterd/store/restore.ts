@@ -6,7 +6,7 @@ import type { Log } from "../../std/log.ts";
 import type { CatalogFiles } from "../catalog/catalog-files.ts";
 import { CatalogDatabase } from "../catalog/database.ts";
 import { createJournal } from "../journal/journal.ts";
-import { BackupError, type BackupInfo, type Progress, readBackup } from "./backup-file.ts";
+import { BackupError, type BackupInfo, type FilePart, type Progress, readBackup } from "./backup-file.ts";
 import { writeIdentity } from "./identity.ts";
 
 export interface RestoreEnvironment {
@@ -18,20 +18,20 @@ export interface RestoreEnvironment {
 }
 
 /**
- * Checks the backup at `path` as a whole, then makes `directory`, which must not exist, a master's directory that goes
+ * Checks the backup at `from` (a path: the whole file) as a whole, then makes `directory`, which must not exist, a master's directory that goes
  * on behind the backup's sequence. Chunks that it does not know are kept until the operator says otherwise. Throws
  * {@link BackupError} for a backup that is damaged; the caller removes what was made by then.
  */
 export async function restoreDirectory(
   env: RestoreEnvironment,
-  path: string,
+  from: string | FilePart,
   directory: string,
   onProgress?: Progress,
 ): Promise<BackupInfo> {
   const { disk, log } = env;
   await disk.mkdir(directory);
   const catalog = join(directory, "catalog.sqlite");
-  const info = await readBackup(disk, path, catalog, onProgress);
+  const info = await readBackup(disk, from, catalog, onProgress);
   await takeCatalog(catalog, info, env);
   const journal = join(directory, "journal");
   const { clusterId, sequence } = info;

@@ -42,7 +42,7 @@ test("a URL that names a database is used as it is", async () => {
   const sql = await open("ignored", `${server.url}/postgres`);
   const [row] = await sql<{ name: string }[]>`SELECT current_database() AS name`;
   expect(row).toEqual({ name: "postgres" });
-  await expect(open("ignored", `${server.url}/absent`)).rejects.toMatchObject({ code: "3D000" });
+  await expect(open("ignored", `${server.url}/absent`)).rejects.toMatchObject({ code: "database_missing" });
 });
 
 test("migrations run once, in order, and later ones follow", async () => {

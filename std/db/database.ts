@@ -1,6 +1,7 @@
 import postgres, { type Sql } from "postgres";
 import { type Clock, delay, systemClock } from "../clock.ts";
 import type { Log } from "../log.ts";
+import { explainDatabaseError, READ_ONLY } from "./database-error.ts";
 
 export type Database = Sql;
 
@@ -24,18 +25,22 @@ const OBJECT_IN_USE = "55006";
 
 /**
  * Failures of reaching the database, as opposed to its answers: the driver's codes, Node's, and SQLSTATEs of a server that
- * ends or starts (57P01 to 57P03), has no connection to spare (53300) or takes none for this database (55000).
+ * ends or starts (57P01 to 57P03), has no connection to spare (53300) or takes none for this database (55000). One that takes
+ * no writes counts: after a failover that is the old primary, until the name leads to the new one.
  */
 const UNREACHABLE = new Set([
+  READ_ONLY,
   "CONNECTION_CLOSED",
   "CONNECTION_ENDED",
   "CONNECTION_DESTROYED",
   "CONNECT_TIMEOUT",
   "ECONNREFUSED",
   "ECONNRESET",
+  "EAI_AGAIN",
   "EHOSTUNREACH",
   "ENETUNREACH",
   "ENOENT",
+  "ENOTFOUND",
   "EPIPE",
   "ETIMEDOUT",
   "53300",
@@ -51,7 +56,7 @@ export function databaseErrorCode(error: unknown): string | undefined {
   return typeof code === "string" ? code : undefined;
 }
 
-/** Whether the server could not be reached, so that the same may work later. */
+/** Whether no server could be reached that does it, so that the same may work later. */
 export function isUnreachable(error: unknown): boolean {
   return UNREACHABLE.has(databaseErrorCode(error) ?? "");
 }
@@ -60,32 +65,48 @@ export function isUniqueViolation(error: unknown): boolean {
   return databaseErrorCode(error) === UNIQUE_VIOLATION;
 }
 
+export interface OpenOptions {
+  log: Log;
+  clock?: Clock;
+  /** Whether a database that is not there is made; it is, unless the URL names it. */
+  create?: boolean;
+}
+
 /**
  * Opens the database `name` of the server at `url`, made if it is not there. A `url` that already names a database
- * (an operator's own server) is used as it is and `name` is not looked at. Waits up to 30 s for a starting server,
- * then rejects with its error. Returns a pool of at most 8 connections that reconnects by itself.
+ * (an operator's own server) is used as it is and `name` is not looked at. Waits up to 30 s for a starting server.
+ * Throws {@link DatabaseError}. Returns a pool of at most 8 connections that reconnects by itself.
  */
 export async function openDatabase(
   url: string,
   name: string,
-  { log, clock = systemClock }: { log: Log; clock?: Clock },
+  { log, clock = systemClock, create = true }: OpenOptions,
 ): Promise<Database> {
-  const target = new URL(url);
-  const named = target.pathname.length > 1;
-  if (!named) target.pathname = `/${encodeURIComponent(name)}`;
+  const target = databaseUrl(url, name);
+  const named = target.href === new URL(url).href;
   const until = clock.monotonic() + OPEN_WAIT_MS;
   for (;;) {
     const sql = connect(target.href, log);
     try {
-      if (!named) await ensureDatabase(url, name, log);
+      if (!named && create) await ensureDatabase(url, name, log);
       await sql`SELECT 1`;
       return sql;
     } catch (error) {
       await sql.end({ timeout: 0 });
-      if (clock.monotonic() > until || !isUnreachable(error)) throw error;
+      const [code, unreachable] = [databaseErrorCode(error), isUnreachable(error)];
+      const final = !unreachable || code === READ_ONLY || clock.monotonic() > until;
+      if (final)
+        throw explainDatabaseError(error, target, { code, unreachable: code !== READ_ONLY && unreachable });
       await delay(clock, OPEN_RETRY_MS);
     }
   }
+}
+
+/** `url` with the database `name`, unless it names one. */
+export function databaseUrl(url: string, name: string): URL {
+  const target = new URL(url);
+  if (target.pathname.length <= 1) target.pathname = `/${encodeURIComponent(name)}`;
+  return target;
 }
 
 function connect(url: string, log: Log): Database {

@@ -97,7 +97,7 @@ export async function startEmbeddedPostgres(options: EmbeddedPostgresOptions): P
     await server.ready();
     log.info("PostgreSQL is ready", { port, pid: server.pid, version: binaries.major, as: identity.name });
     return {
-      url: `postgres://postgres:${password}@127.0.0.1:${port}`,
+      url: serverUrl(password, port),
       pid: server.pid,
       exited: server.exited,
       stop: () => server.stop(),
@@ -106,6 +106,19 @@ export async function startEmbeddedPostgres(options: EmbeddedPostgresOptions): P
     await lock.release();
     throw error;
   }
+}
+
+/**
+ * The URL of the server that another process runs on `path`, or undefined where none was ever started. A secret.
+ */
+export async function embeddedUrl(path: string): Promise<string | undefined> {
+  const read = (name: string) => readFile(join(path, name), "utf8").catch(() => undefined);
+  const [password, port] = await Promise.all([read("password"), read("port")]);
+  return password && port ? serverUrl(password.trim(), Number(port)) : undefined;
+}
+
+function serverUrl(password: string, port: number): string {
+  return `postgres://postgres:${password}@127.0.0.1:${port}`;
 }
 
 async function clearLeftovers(directory: DataDirectory, clock: Clock, log: Log): Promise<void> {

@@ -1,5 +1,7 @@
+import type { TransactionSql } from "postgres";
 import type { Log } from "../log.ts";
-import type { Database } from "./database.ts";
+import { type Database, databaseErrorCode } from "./database.ts";
+import { DatabaseError, READ_ONLY } from "./database-error.ts";
 
 /** One forward step of a schema. Its number is its place in the list, from 1; once released it never changes. */
 export interface Migration {
@@ -29,39 +31,70 @@ const MIGRATION_TIMEOUT_MS = 600_000;
 
 /**
  * Brings the schema to the last of `migrations`, each step in a transaction of its own that also records it. Processes that
- * start together wait for each other. Throws {@link MigrationError} for a database that a newer release has changed.
+ * start together wait for each other. Throws {@link MigrationError} for a database that a newer release has changed, and
+ * {@link DatabaseError} for one that takes no writes.
  */
 export async function migrate(sql: Database, migrations: readonly Migration[], log: Log): Promise<void> {
-  while (await step(sql, migrations, log)) {
-    // Each turn applies one migration; the last finds nothing to do.
+  try {
+    while (await sql.begin((transaction) => step(transaction, migrations, log))) {
+      // Each turn applies one migration; the last finds nothing to do.
+    }
+  } catch (error) {
+    if (databaseErrorCode(error) !== READ_ONLY) throw error;
+    const { host, database } = sql.options;
+    throw new DatabaseError(
+      "database_read_only",
+      `Cannot write to the database "${database}" at ${host.join(", ")}: give the URL of the primary`,
+      { cause: error },
+    );
+  }
+}
+
+/** As {@link migrate}, all steps in the caller's transaction. */
+export async function migrateWithin(
+  transaction: TransactionSql,
+  migrations: readonly Migration[],
+  log: Log,
+): Promise<void> {
+  while (await step(transaction, migrations, log)) {
+    // As above.
   }
 }
 
 /** Applies the first migration that is missing; false when there is none. */
-async function step(sql: Database, migrations: readonly Migration[], log: Log): Promise<boolean> {
-  return sql.begin(async (transaction) => {
-    await transaction`SELECT set_config('statement_timeout', ${MIGRATION_TIMEOUT_MS.toString()}, true),
-                             set_config('lock_timeout', ${MIGRATION_TIMEOUT_MS.toString()}, true)`;
-    await transaction`SELECT pg_advisory_xact_lock(${LOCK}::bigint)`;
-    await transaction`CREATE TABLE IF NOT EXISTS schema_migrations (
-      version integer PRIMARY KEY, name text NOT NULL, applied timestamptz NOT NULL DEFAULT now())`;
-    const applied = await transaction<{ version: number; name: string }[]>`
-      SELECT version, name FROM schema_migrations ORDER BY version`;
-    checkHistory(applied, migrations);
-    const next = migrations[applied.length];
-    if (!next) return false;
-    const version = applied.length + 1;
-    await transaction.unsafe(next.up);
-    await transaction`INSERT INTO schema_migrations (version, name) VALUES (${version}, ${next.name})`;
-    log.info("migrated the database", { version, name: next.name });
-    return true;
-  });
+async function step(
+  transaction: TransactionSql,
+  migrations: readonly Migration[],
+  log: Log,
+): Promise<boolean> {
+  await transaction`SELECT set_config('statement_timeout', ${MIGRATION_TIMEOUT_MS.toString()}, true),
+                           set_config('lock_timeout', ${MIGRATION_TIMEOUT_MS.toString()}, true)`;
+  await transaction`SELECT pg_advisory_xact_lock(${LOCK}::bigint)`;
+  await transaction`CREATE TABLE IF NOT EXISTS schema_migrations (
+    version integer PRIMARY KEY, name text NOT NULL, applied timestamptz NOT NULL DEFAULT now())`;
+  const applied = await appliedMigrations(transaction);
+  checkHistory(applied, migrations);
+  const next = migrations[applied.length];
+  if (!next) return false;
+  const version = applied.length + 1;
+  await transaction.unsafe(next.up);
+  await transaction`INSERT INTO schema_migrations (version, name) VALUES (${version}, ${next.name})`;
+  log.info("migrated the database", { version, name: next.name });
+  return true;
 }
 
-function checkHistory(
-  applied: readonly { version: number; name: string }[],
-  migrations: readonly Migration[],
-): void {
+interface Applied {
+  version: number;
+  name: string;
+}
+
+/** What has run in this database, in its order. */
+export async function appliedMigrations(sql: Database | TransactionSql): Promise<Applied[]> {
+  return sql<Applied[]>`SELECT version, name FROM schema_migrations ORDER BY version`;
+}
+
+/** Throws {@link MigrationError} unless `applied` is the beginning of `migrations`. */
+export function checkHistory(applied: readonly Applied[], migrations: readonly Migration[]): void {
   if (applied.length > migrations.length) {
     throw new MigrationError(
       "database_newer",
