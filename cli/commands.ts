@@ -80,11 +80,11 @@ export const COMMANDS: Record<string, Entry> = {
     load: async () => (await import("./commands/whoami.ts")).whoami,
   },
   backup: {
-    summary: "write a backup of the storage metadata to a file, while serving or stopped",
+    summary: "write metadata, databases and secrets to a file, while serving or stopped",
     load: async () => (await import("./commands/backup.ts")).backup,
   },
   restore: {
-    summary: "put a backup of the storage metadata in place",
+    summary: "put a backup in place",
     load: async () => (await import("./commands/restore.ts")).restore,
   },
   test: { summary: "run every test", load: async () => (await import("./commands/test.ts")).test },

@@ -3,6 +3,8 @@
 //   cluster.json      the cluster's id and secrets
 //   first-start.json  the first secrets, until the first start is through
 //   credentials.json  what the first start made, for the person and for scripts
+//   databases.json    the URLs of the services' databases that the last start was given
+//   restoring.json    there while a restore replaces the parts
 //   postgres/ masterd/ chunkd-N/ auth/ tls/   one directory a part
 //   run/              sockets, lock and state of what runs now; may be deleted when nothing does
 //   log/              the log of a detached start
@@ -40,6 +42,12 @@ export class DataDirectory {
   }
   get credentialsFile(): string {
     return this.at("credentials.json");
+  }
+  get databasesFile(): string {
+    return this.at("databases.json");
+  }
+  get restoringFile(): string {
+    return this.at("restoring.json");
   }
   get logFile(): string {
     return this.at("log", "skerry.log");

@@ -1,4 +1,4 @@
-// `run/databases.json`: the URLs that `up` was given last, so that backup and restore look where it looked.
+// `databases.json`: the URLs that `up` was given last, so that backup and restore look where it looked.
 import { readFile } from "node:fs/promises";
 import {
   DATABASE_SETTINGS,
@@ -21,7 +21,7 @@ export function usesEmbedded(settings: DatabaseSettings): boolean {
 /** Checks the URLs and writes them down; they hold passwords. Throws UsageError. */
 export async function recordDatabases(data: DataDirectory, settings: DatabaseSettings): Promise<void> {
   serviceDatabases(settings, EMBEDDED);
-  await writeDurably(path(data), `${JSON.stringify(given(settings), null, 2)}\n`, 0o600);
+  await writeDurably(data.databasesFile, `${JSON.stringify(given(settings), null, 2)}\n`, 0o600);
 }
 
 /** The settings that a command was given, or else those of the last `up`. */
@@ -37,11 +37,11 @@ export async function databaseSettings(
 
 async function readRecorded(data: DataDirectory): Promise<DatabaseSettings> {
   try {
-    return JSON.parse(await readFile(path(data), "utf8")) as DatabaseSettings;
+    return JSON.parse(await readFile(data.databasesFile, "utf8")) as DatabaseSettings;
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code === "ENOENT") return {} as DatabaseSettings;
     throw new CommandError(
-      `cannot read ${path(data)}: ${(error as Error).message}; give the databases' URLs`,
+      `cannot read ${data.databasesFile}: ${(error as Error).message}; give the databases' URLs`,
     );
   }
 }
@@ -50,8 +50,4 @@ function given(settings: DatabaseSettings): DatabaseSettings {
   const names = Object.keys(DATABASE_SETTINGS) as (keyof DatabaseSettings)[];
   const pairs = names.flatMap((name) => (settings[name] === undefined ? [] : [[name, settings[name]]]));
   return Object.fromEntries(pairs) as DatabaseSettings;
-}
-
-function path(data: DataDirectory): string {
-  return data.at("run", "databases.json");
 }

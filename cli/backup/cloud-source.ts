@@ -7,6 +7,7 @@ import type { DataDirectory } from "../data-directory.ts";
 import { usesEmbedded } from "../databases-file.ts";
 import { lockInstance, runningState } from "../instance.ts";
 import { type DatabaseSnapshot, openSnapshot } from "./database-snapshot.ts";
+import { refuseHalfRestored } from "./restoring.ts";
 import { SERVICES, type ServiceName, urlOf } from "./services.ts";
 import { type OpenSource, servedSource, stoppedSource } from "./source.ts";
 
@@ -25,6 +26,7 @@ export async function openCloudSource(data: DataDirectory, settings: DatabaseSet
     if (!isServed) {
       const lock = await lockInstance(data);
       opened.defer(() => lock.release());
+      await refuseHalfRestored(data);
     }
     const embedded = usesEmbedded(settings) ? await embeddedServer(data, isServed, opened) : undefined;
     const urls = serviceDatabases(settings, embedded);

@@ -2,7 +2,8 @@
 import type { TransactionSql } from "postgres";
 import { BackupError } from "../../masterd/store/backup-file.ts";
 import { type Database, openDatabase } from "../../std/db/database.ts";
-import { checkHistory, migrate, migrateWithin } from "../../std/db/migrate.ts";
+import { explainReadOnly } from "../../std/db/database-error.ts";
+import { checkHistory, migrateWithin } from "../../std/db/migrate.ts";
 import { silentLog } from "../../std/log.ts";
 import { CommandError } from "../command.ts";
 import { decodeLine, linesOf, type TableLine } from "./database-lines.ts";
@@ -16,33 +17,60 @@ const BATCH_CHARACTERS = 4 << 20;
 export interface LoadOptions {
   /** A schema name: what is there goes into it. Without it a database that has tables is refused. */
   setAside?: string;
+  /** The last word on what was loaded, in the same transaction. */
+  settle?: (transaction: TransactionSql) => Promise<void>;
+}
+
+/** Rows that are in the database for their transaction alone. One of the two must be called, and then `sql` ended. */
+export interface LoadedDatabase {
+  sql: Database;
+  commit(): Promise<void>;
+  /** Leaves the database as it was. Does not throw. */
+  discard(): Promise<void>;
 }
 
 /**
  * Makes the schema that the backup was of, loads the lines of `body` (of the section of `service`), and brings the schema up to
- * date. Returns the open database. Throws {@link CommandError} where the database is not empty, {@link BackupError}, and
- * MigrationError for a schema that this release does not know.
+ * date. Throws {@link CommandError} where the database is not empty, {@link BackupError}, DatabaseError, and MigrationError for a
+ * schema that this release does not know; the database is then as it was.
  */
 export async function loadDatabase(
   url: string,
   service: Service,
   body: AsyncIterable<Buffer>,
-  { setAside }: LoadOptions = {},
-): Promise<Database> {
+  { setAside, settle }: LoadOptions = {},
+): Promise<LoadedDatabase> {
   const sql = await openDatabase(url, service.name, { log: silentLog });
+  const loaded = Promise.withResolvers<void>();
+  const decided = Promise.withResolvers<void>();
+  const transaction = sql.begin(async (transaction) => {
+    await transaction`
+      SELECT set_config('statement_timeout', '0', true), set_config('idle_in_transaction_session_timeout', '0', true)`;
+    await makeRoom(transaction, service, setAside);
+    await load(transaction, service, body);
+    await migrateWithin(transaction, service.migrations, silentLog);
+    await settle?.(transaction);
+    loaded.resolve();
+    await decided.promise;
+  });
+  transaction.catch(loaded.reject);
   try {
-    await sql.begin(async (transaction) => {
-      await transaction`
-        SELECT set_config('statement_timeout', '0', true), set_config('idle_in_transaction_session_timeout', '0', true)`;
-      await makeRoom(transaction, service, setAside);
-      await load(transaction, service, body);
-    });
-    await migrate(sql, service.migrations, silentLog);
-    return sql;
+    await loaded.promise;
   } catch (error) {
     await sql.end({ timeout: 1 });
-    throw error;
+    throw explainReadOnly(error, sql);
   }
+  return {
+    sql,
+    async commit() {
+      decided.resolve();
+      await transaction;
+    },
+    async discard() {
+      decided.reject(new CommandError("the rows are not wanted any more"));
+      await transaction.catch(() => {});
+    },
+  };
 }
 
 async function makeRoom(

@@ -1,9 +1,11 @@
 // One database as of one moment, for a backup.
 import type { ReservedSql } from "postgres";
+import { BackupError } from "../../masterd/store/backup-file.ts";
 import { openDatabase } from "../../std/db/database.ts";
 import { appliedMigrations, checkHistory } from "../../std/db/migrate.ts";
 import { silentLog } from "../../std/log.ts";
-import { encodeLine, type TableLine } from "./database-lines.ts";
+import { CommandError } from "../command.ts";
+import { encodeLine, LINE_SIZE_MAX, type TableLine } from "./database-lines.ts";
 import type { Service, ServiceName } from "./services.ts";
 
 /** Of one fetch; a row of the event bus has up to 256 KiB. */
@@ -18,7 +20,7 @@ export interface DatabaseSnapshot {
   close(): Promise<void>;
 }
 
-/** Takes a snapshot of the service's database at `url`; nobody is kept waiting by it. Throws DatabaseError, MigrationError. */
+/** Takes a snapshot of the service's database at `url`; nobody is kept waiting by it. Throws {@link CommandError}, DatabaseError, MigrationError. */
 export async function openSnapshot(url: string, service: Service): Promise<DatabaseSnapshot> {
   const sql = await openDatabase(url, service.name, { log: silentLog, create: false });
   try {
@@ -29,7 +31,7 @@ export async function openSnapshot(url: string, service: Service): Promise<Datab
       SELECT set_config('statement_timeout', '0', true), set_config('idle_in_transaction_session_timeout', '0', true),
              set_config('DateStyle', 'ISO', true), set_config('TimeZone', 'UTC', true),
              set_config('bytea_output', 'hex', true), set_config('extra_float_digits', '1', true)`;
-    const applied = await appliedMigrations(transaction);
+    const applied = await historyOf(transaction);
     checkHistory(applied, service.migrations);
     return {
       name: service.name,
@@ -48,6 +50,15 @@ export async function openSnapshot(url: string, service: Service): Promise<Datab
     await sql.end({ timeout: 1 });
     throw error;
   }
+}
+
+async function historyOf(transaction: ReservedSql) {
+  const [place] = await transaction<{ database: string; there: boolean }[]>`
+    SELECT current_database() AS database, to_regclass('schema_migrations') IS NOT NULL AS there`;
+  if (place!.there) return appliedMigrations(transaction);
+  throw new CommandError(
+    `the database "${place!.database}" has no tables of skerry: start the cloud on it once, or correct the URL`,
+  );
 }
 
 async function* dump(transaction: ReservedSql, migrations: string[]): AsyncGenerator<Buffer> {
@@ -80,7 +91,11 @@ async function* rowsOf(transaction: ReservedSql, { table, columns }: TableLine):
   for (;;) {
     const rows = await transaction.unsafe<{ row: string }[]>(`FETCH ${ROWS_PER_FETCH} FROM dump`);
     if (rows.length === 0) break;
-    yield Buffer.from(rows.map(({ row }) => `${row}\n`).join(""));
+    const lines = rows.map(({ row }) => Buffer.from(`${row}\n`));
+    if (lines.some((line) => line.length > LINE_SIZE_MAX)) {
+      throw new BackupError(`its table ${table} has a row above ${LINE_SIZE_MAX} bytes`);
+    }
+    yield Buffer.concat(lines);
   }
   await transaction`CLOSE dump`;
 }

@@ -83,13 +83,15 @@ async function bodyOf(url: string, service = SERVICE): Promise<{ version: number
   }
 }
 
+async function* pieces(body: Buffer): AsyncGenerator<Buffer> {
+  // However the pieces fall.
+  for (let at = 0; at < body.length; at += 1_000) yield body.subarray(at, at + 1_000);
+}
+
 async function loaded(url: string, body: Buffer, service = SERVICE, setAside?: string): Promise<Database> {
-  const pieces = (async function* () {
-    // However the pieces fall.
-    for (let at = 0; at < body.length; at += 1_000) yield body.subarray(at, at + 1_000);
-  })();
-  const sql = await loadDatabase(url, service, pieces, { setAside });
+  const { sql, commit } = await loadDatabase(url, service, pieces(body), { setAside });
   pools.push(sql);
+  await commit();
   return sql;
 }
 
@@ -145,6 +147,45 @@ test("a database with tables is refused, or its tables are moved aside", async (
   const to = await loaded(taken.url, body, SERVICE, "before_restore");
   expect([...(await to`SELECT last FROM head`)]).toEqual([{ last: "42" }]);
   expect([...(await to`SELECT last FROM before_restore.head`)]).toEqual([{ last: "7" }]);
+});
+
+test("nobody sees what is loaded before it is committed, and what is discarded is gone", async () => {
+  const { body } = await bodyOf((await filled()).url);
+  const taken = await filled();
+  await taken.sql`UPDATE head SET last = 7`;
+  const lastOf = async () => [...(await taken.sql`SELECT last FROM public.head`)];
+  const options = { setAside: "before_restore" };
+  const first = await loadDatabase(taken.url, SERVICE, pieces(body), options);
+  // The schema's new name is not committed: a reader waits for neither.
+  expect(await taken.sql`SELECT FROM pg_namespace WHERE nspname = 'before_restore'`).toHaveLength(0);
+  await first.discard();
+  await first.sql.end();
+  expect(await lastOf()).toEqual([{ last: "7" }]);
+  const settle = async () => {
+    throw new Error("unsettled");
+  };
+  await expect(loadDatabase(taken.url, SERVICE, pieces(body), { ...options, settle })).rejects.toThrow(
+    "unsettled",
+  );
+  expect(await lastOf()).toEqual([{ last: "7" }]);
+});
+
+test("a database that takes no writes is refused with its code", async () => {
+  const { body } = await bodyOf((await filled()).url);
+  const { sql, url } = await created();
+  await sql.unsafe(`ALTER DATABASE ${new URL(url).pathname.slice(1)} SET default_transaction_read_only = on`);
+  await expect(loaded(url, body)).rejects.toMatchObject({ code: "database_read_only" });
+});
+
+test("a database without a schema of ours is told before anything is written", async () => {
+  const { url } = await created();
+  await expect(openSnapshot(url, SERVICE)).rejects.toThrow("has no tables of skerry");
+});
+
+test("a row that could not be read back is refused when it is written", async () => {
+  const { sql, url } = await filled();
+  await sql`INSERT INTO accounts (id, parent) VALUES ('long', ${"x".repeat(LINE_SIZE_MAX)})`;
+  await expect(bodyOf(url)).rejects.toThrow(`accounts has a row above ${LINE_SIZE_MAX} bytes`);
 });
 
 test("what fails half-way leaves nothing", async () => {

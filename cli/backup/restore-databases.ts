@@ -1,5 +1,6 @@
 // The databases of a backup, made anew: on a server in a directory beside the present one, or at the URLs that are given.
 import { rename, rm, stat } from "node:fs/promises";
+import type { TransactionSql } from "postgres";
 import { OPERATOR } from "../../apis/audit/entry.ts";
 import { AuditError } from "../../apis/audit/errors.ts";
 import { createAudit } from "../../apis/audit/service.ts";
@@ -10,14 +11,13 @@ import { parseClusterFile } from "../../chunkd/protocol/cluster-file.ts";
 import { systemClock } from "../../std/clock.ts";
 import type { Database } from "../../std/db/database.ts";
 import { type EmbeddedPostgres, startEmbeddedPostgres } from "../../std/db/embedded.ts";
-import { lockLauncher } from "../../std/db/launcher-lock.ts";
 import { systemDisk } from "../../std/disk.ts";
 import { silentLog } from "../../std/log.ts";
-import { CommandError, type Output } from "../command.ts";
+import type { Output } from "../command.ts";
 import type { DataDirectory } from "../data-directory.ts";
 import { usesEmbedded } from "../databases-file.ts";
 import { readSection } from "./container-reader.ts";
-import { loadDatabase } from "./database-load.ts";
+import { type LoadedDatabase, loadDatabase } from "./database-load.ts";
 import type { CloudBackup } from "./read-backup.ts";
 import { type ServiceName, urlOf } from "./services.ts";
 
@@ -36,75 +36,85 @@ export interface RestoredDatabases {
   audit: Verdict | undefined;
   /** Puts the server that was made in the place of the present one; returns where that is now, if there was one. */
   install(): Promise<string | undefined>;
-  discard(): Promise<void>;
 }
 
 /**
- * Loads all databases of `backup` and settles them. Until `install`, the server in the data directory is as it was; a database at
- * a URL is restored when its own transaction commits.
+ * All databases of a backup, each loaded in a transaction that is still open: on a server in a directory beside the present one
+ * and at the URLs, where nothing has changed yet. Either `commit` or `discard` must follow.
  */
-export async function restoreDatabases(
-  data: DataDirectory,
-  backup: CloudBackup,
-  options: RestoreOptions,
-  output: Output,
-): Promise<RestoredDatabases> {
-  const made = data.at("postgres.restoring");
-  const discard = () => rm(made, { recursive: true, force: true });
-  await discard(); // of a restore that was interrupted
-  const embedded = usesEmbedded(options.settings)
-    ? await startEmbeddedPostgres({ directory: made, log: silentLog })
-    : undefined;
-  try {
-    const restoration = new Restoration(backup, options, embedded);
-    await restoration.run(output);
-    await embedded?.stop();
-    const { names, sessionsEnded, audit } = restoration;
-    const install = async () => (embedded ? installServer(data, made, options.suffix) : undefined);
-    return { names, sessionsEnded, audit, install, discard };
-  } catch (error) {
-    await embedded?.stop();
-    await discard();
-    throw error;
-  }
-}
+export class LoadedDatabases {
+  private readonly loaded: { name: ServiceName; database: LoadedDatabase }[] = [];
+  private sessionsEnded = 0;
 
-class Restoration {
-  readonly names: ServiceName[] = [];
-  sessionsEnded = 0;
-  audit: Verdict | undefined;
-
-  constructor(
+  private constructor(
+    private readonly data: DataDirectory,
     private readonly backup: CloudBackup,
     private readonly options: RestoreOptions,
     private readonly embedded: EmbeddedPostgres | undefined,
   ) {}
 
-  async run(output: Output): Promise<void> {
-    const urls = serviceDatabases(this.options.settings, this.embedded?.url);
-    const setAside = this.options.replace ? this.options.suffix.replaceAll(/\W/g, "_").slice(1) : undefined;
+  /** Throws {@link CommandError}, {@link BackupError}, DatabaseError, MigrationError; then nothing has changed. */
+  static async load(
+    data: DataDirectory,
+    backup: CloudBackup,
+    options: RestoreOptions,
+    output: Output,
+  ): Promise<LoadedDatabases> {
+    const directory = madeIn(data);
+    await rm(directory, { recursive: true, force: true }); // of a restore that was interrupted
+    const embedded = usesEmbedded(options.settings)
+      ? await startEmbeddedPostgres({ directory, log: silentLog })
+      : undefined;
+    const databases = new LoadedDatabases(data, backup, options, embedded);
+    try {
+      await databases.loadAll(output);
+      return databases;
+    } catch (error) {
+      await databases.discard();
+      throw error;
+    }
+  }
+
+  async discard(): Promise<void> {
+    for (const { database } of this.loaded) await database.discard();
+    await this.end();
+    await rm(madeIn(this.data), { recursive: true, force: true });
+  }
+
+  /** What was loaded at URLs is in place when it resolves; the server beside waits for `install`. */
+  async commit(): Promise<RestoredDatabases> {
+    try {
+      for (const { database } of this.loaded) await database.commit();
+      const log = this.loaded.find(({ name }) => name === "audit");
+      const audit = log && (await this.recordRestore(log.database.sql));
+      const names = this.loaded.map(({ name }) => name);
+      const { data, embedded, options } = this;
+      const install = async () => (embedded ? installServer(data, options.suffix) : undefined);
+      return { names, sessionsEnded: this.sessionsEnded, audit, install };
+    } finally {
+      await this.end();
+    }
+  }
+
+  private async loadAll(output: Output): Promise<void> {
+    const { settings, replace, suffix } = this.options;
+    const urls = serviceDatabases(settings, this.embedded?.url);
+    const setAside = replace ? suffix.replaceAll(/\W/g, "_").slice(1) : undefined;
     for (const { service, section } of this.backup.cloud!.databases) {
-      const url = urlOf(urls, service.name);
+      const { name } = service;
+      const url = urlOf(urls, name);
       if (url === undefined) {
         output.err("the events in the backup are left out: NATS carries them here\n");
         continue;
       }
       const body = readSection(systemDisk, section);
-      const sql = await loadDatabase(url, service, body, { setAside }).catch((error: Error) => {
-        throw this.explain(error);
-      });
-      try {
-        await this.settle(service.name, sql);
-      } finally {
-        await sql.end({ timeout: 1 });
-      }
-      this.names.push(service.name);
+      const settle = name === "auth" ? (sql: TransactionSql) => this.endSessions(sql) : undefined;
+      this.loaded.push({ name, database: await loadDatabase(url, service, body, { setAside, settle }) });
     }
   }
 
-  private async settle(name: ServiceName, sql: Database): Promise<void> {
-    if (name === "auth") this.sessionsEnded = await endRestoredSessions(sql);
-    if (name === "audit") this.audit = await this.recordRestore(sql);
+  private async endSessions(transaction: TransactionSql): Promise<void> {
+    this.sessionsEnded = await endRestoredSessions(transaction);
   }
 
   /** The log tells of it as its newest entry; a damaged one comes back as it was, and is told to be. */
@@ -120,7 +130,7 @@ class Restoration {
       await audit
         .committed({ actor: OPERATOR, action: "audit:Restored", resource: "", outcome: "allowed", details })
         .catch((error: unknown) => {
-          if (!(error instanceof AuditError)) throw error;
+          if (!(error instanceof AuditError && error.code === "audit_damaged")) throw error;
         });
       return await audit.verify();
     } finally {
@@ -128,26 +138,23 @@ class Restoration {
     }
   }
 
-  /** What is on a server of its own cannot be taken back. */
-  private explain(error: Error): Error {
-    if (this.embedded || this.names.length === 0) return error;
-    return new CommandError(
-      `${error.message}; ${this.names.join(" and ")} are restored already: run it again with --replace`,
-      { cause: error },
-    );
+  private async end(): Promise<void> {
+    await Promise.all(this.loaded.map(({ database }) => database.sql.end({ timeout: 1 })));
+    await this.embedded?.stop();
   }
 }
 
-async function installServer(data: DataDirectory, made: string, suffix: string): Promise<string | undefined> {
+/** Where the server is made. */
+function madeIn(data: DataDirectory): string {
+  return data.at("postgres.restoring");
+}
+
+async function installServer(data: DataDirectory, suffix: string): Promise<string | undefined> {
   const present = data.at("postgres");
   const aside = `${present}${suffix}`;
   const had = (await stat(present).catch(() => undefined)) !== undefined;
-  if (had) {
-    // A server that was started alone holds no lock on the whole.
-    await (await lockLauncher(present)).release();
-    await rename(present, aside);
-  }
-  await rename(made, present);
+  if (had) await rename(present, aside);
+  await rename(madeIn(data), present);
   await systemDisk.syncDirectory(data.path);
   return had ? aside : undefined;
 }

@@ -11,11 +11,13 @@ const BOUND = ["cluster.json", "auth/kek"];
 /** What may have changed since for good reason: these come back only where they are missing. */
 const LOOSE = "credentials.json";
 const TLS = "tls";
+/** Of their section: some keys and certificates. */
+export const SECRETS_SIZE_MAX = 1 << 20;
 
 export type Secrets = Readonly<Record<string, string>>;
 
 const schema = z.record(
-  z.string().regex(/^(cluster\.json|auth\/kek|credentials\.json|tls\/[\w.-]+)$/),
+  z.string().regex(/^(cluster\.json|auth\/kek|credentials\.json|tls\/\w[\w.-]*)$/),
   z.string(),
 );
 

@@ -14,12 +14,14 @@ import {
   parseConfig,
   UsageError,
 } from "../../std/config.ts";
+import { lockLauncher } from "../../std/db/launcher-lock.ts";
 import { systemDisk } from "../../std/disk.ts";
 import { silentLog } from "../../std/log.ts";
 import { systemRandom } from "../../std/random.ts";
 import { progressOf } from "../backup/progress.ts";
 import { type CloudBackup, readCloudBackup } from "../backup/read-backup.ts";
-import { type RestoredDatabases, restoreDatabases } from "../backup/restore-databases.ts";
+import { LoadedDatabases, type RestoredDatabases } from "../backup/restore-databases.ts";
+import { markRestoring, unmarkRestoring } from "../backup/restoring.ts";
 import { installSecrets } from "../backup/secrets.ts";
 import { dialMaster } from "../backup/source.ts";
 import { type Command, CommandError, EXIT, type Output } from "../command.ts";
@@ -86,28 +88,46 @@ async function restoreFrom(
   // Before anything is made: a file that is no backup must not leave a directory behind.
   const backup = await readCloudBackup(systemDisk, from, progressOf(output, "checked"));
   await data.prepare();
+  await using locks = new AsyncDisposableStack();
   const lock = await lockInstance(data);
+  locks.defer(() => lock.release());
+  await lockParts(data, locks);
+  const settings = await databaseSettings(data, config);
+  await checkCluster(data, backup);
+  const suffix = `.before-restore-${new Date(systemClock.now()).toISOString().replace(/[:.]/g, "-")}`;
+  const metadata = await makeMetadata(backup, data, output);
+  const options = { settings, replace: config.replace, suffix };
+  let databases: LoadedDatabases | undefined;
   try {
-    const settings = await databaseSettings(data, config);
-    await checkCluster(data, backup);
-    const suffix = `.before-restore-${new Date(systemClock.now()).toISOString().replace(/[:.]/g, "-")}`;
-    const metadata = await makeMetadata(backup, data, output);
-    const options = { settings, replace: config.replace, suffix };
-    let databases: RestoredDatabases | undefined;
-    try {
-      databases = backup.cloud && (await restoreDatabases(data, backup, options, output));
-      // All that takes long or may fail is done. Should the machine stop in between, the restore is run again.
-      if (backup.cloud) await installSecrets(data, backup.cloud.secrets, suffix);
-      if (backup.cloud) await forgetFirstSecrets(data);
-    } catch (error) {
-      await rm(metadata, { recursive: true, force: true });
-      await databases?.discard();
-      throw error;
-    }
-    const kept = [await installMetadata(metadata, data, suffix), await databases?.install()];
-    output.out(describe(backup, databases, data, kept));
-  } finally {
-    await lock.release();
+    databases = backup.cloud && (await LoadedDatabases.load(data, backup, options, output));
+    // At URLs there are tables by then.
+    await markRestoring(
+      data,
+      `skerry restore --from ${from} --data ${data.path}${backup.cloud ? " --replace" : ""}`,
+    );
+  } catch (error) {
+    await databases?.discard();
+    await rm(metadata, { recursive: true, force: true });
+    throw error;
+  }
+  const restored = await databases?.commit();
+  if (backup.cloud) await installSecrets(data, backup.cloud.secrets, suffix);
+  if (backup.cloud) await forgetFirstSecrets(data);
+  const kept = [await installMetadata(metadata, data, suffix), await restored?.install()];
+  await unmarkRestoring(data);
+  output.out(describe(backup, restored, data, kept));
+}
+
+/** A masterd or a PostgreSQL that was started alone holds no lock on the whole. Throws where one runs. */
+async function lockParts(data: DataDirectory, locks: AsyncDisposableStack): Promise<void> {
+  const parts = [
+    ["masterd", (path: string) => lockDirectory(systemDisk, path)],
+    ["postgres", lockLauncher],
+  ] as const;
+  for (const [name, lock] of parts) {
+    if (!(await isThere(data.at(name)))) continue;
+    const held = await lock(data.at(name));
+    locks.defer(() => held.release());
   }
 }
 
@@ -149,11 +169,7 @@ async function installMetadata(
 ): Promise<string | undefined> {
   const present = data.at("masterd");
   const had = await isThere(present);
-  if (had) {
-    // A masterd that was started alone holds no lock on the whole.
-    await (await lockDirectory(systemDisk, present)).release();
-    await systemDisk.rename(present, `${present}${suffix}`);
-  }
+  if (had) await systemDisk.rename(present, `${present}${suffix}`);
   await systemDisk.rename(made, present);
   await systemDisk.syncDirectory(data.path);
   return had ? `${present}${suffix}` : undefined;

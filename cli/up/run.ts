@@ -3,6 +3,7 @@ import { jsonLog, type Log } from "../../std/log.ts";
 import { systemRandom } from "../../std/random.ts";
 import { buildDashboard } from "../../web/build.ts";
 import { AdminClient } from "../admin.ts";
+import { refuseHalfRestored } from "../backup/restoring.ts";
 import { CommandError, type Environment, EXIT, type ExitCode, type Output } from "../command.ts";
 import { DataDirectory } from "../data-directory.ts";
 import { recordDatabases } from "../databases-file.ts";
@@ -55,6 +56,7 @@ interface Prepared {
 
 /** All that can be wrong before anything is started is found here. */
 async function prepare(data: DataDirectory, config: UpConfig, progress: Progress): Promise<Prepared> {
+  await refuseHalfRestored(data);
   await endLeftovers(data, LEFTOVER_MS_MAX);
   const ports = await checkPorts(config, progress);
   await recordDatabases(data, config);

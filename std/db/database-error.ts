@@ -1,3 +1,5 @@
+import type { Sql } from "postgres";
+
 /** Why a database cannot be used; stable. */
 export type DatabaseErrorCode =
   | "database_unreachable" // nobody answers there
@@ -52,4 +54,14 @@ export function explainDatabaseError(
     );
   }
   return error;
+}
+
+/** The {@link DatabaseError} for `error` where it says that the pool's database takes no writes, or `error` itself. */
+export function explainReadOnly(error: unknown, { options: { host, database } }: Sql): unknown {
+  if (!(error instanceof Error && "code" in error && error.code === READ_ONLY)) return error;
+  return new DatabaseError(
+    "database_read_only",
+    `Cannot write to the database "${database}" at ${host.join(", ")}: give the URL of the primary (${error.message})`,
+    { cause: error },
+  );
 }

@@ -1,7 +1,7 @@
 import type { TransactionSql } from "postgres";
 import type { Log } from "../log.ts";
-import { type Database, databaseErrorCode } from "./database.ts";
-import { DatabaseError, READ_ONLY } from "./database-error.ts";
+import type { Database } from "./database.ts";
+import { explainReadOnly } from "./database-error.ts";
 
 /** One forward step of a schema. Its number is its place in the list, from 1; once released it never changes. */
 export interface Migration {
@@ -32,7 +32,7 @@ const MIGRATION_TIMEOUT_MS = 600_000;
 /**
  * Brings the schema to the last of `migrations`, each step in a transaction of its own that also records it. Processes that
  * start together wait for each other. Throws {@link MigrationError} for a database that a newer release has changed, and
- * {@link DatabaseError} for one that takes no writes.
+ * DatabaseError for one that takes no writes.
  */
 export async function migrate(sql: Database, migrations: readonly Migration[], log: Log): Promise<void> {
   try {
@@ -40,13 +40,7 @@ export async function migrate(sql: Database, migrations: readonly Migration[], l
       // Each turn applies one migration; the last finds nothing to do.
     }
   } catch (error) {
-    if (databaseErrorCode(error) !== READ_ONLY) throw error;
-    const { host, database } = sql.options;
-    throw new DatabaseError(
-      "database_read_only",
-      `Cannot write to the database "${database}" at ${host.join(", ")}: give the URL of the primary`,
-      { cause: error },
-    );
+    throw explainReadOnly(error, sql);
   }
 }
 
