@@ -13,6 +13,9 @@ import {
   PutObjectCommand,
   type S3Client,
 } from "@aws-sdk/client-s3";
+import type { FilePart } from "../../masterd/store/backup-file.ts";
+import { systemDisk } from "../../std/disk.ts";
+import { readCloudBackup } from "../backup/read-backup.ts";
 import { chunkDirectories } from "./replicas.ts";
 import { type Skerry, skerry, startSkerry } from "./skerry.ts";
 
@@ -110,6 +113,17 @@ test("a backup of another cluster is refused, and a new directory takes its iden
     (JSON.parse(await readFile(join(directory, "cluster.json"), "utf8")) as { clusterId: string }).clusterId;
   expect(await clusterOf(fresh)).toBe(await clusterOf(cloud.directory));
   expect(existsSync(join(fresh, "masterd", "identity.json"))).toBe(true);
+  // What earlier versions wrote: the metadata without anything around it.
+  const earlier = join(elsewhere, "earlier");
+  const { storage } = await readCloudBackup(systemDisk, backup);
+  const { offset, size } = storage as FilePart;
+  await writeFile(earlier, (await readFile(backup)).subarray(offset, offset + size));
+  const bare = join(elsewhere, "bare");
+  const old = await skerry("restore", "--data", bare, "--from", earlier);
+  expect([old.code, old.stdout]).toEqual([0, expect.stringMatching(/^restored \d+ objects in 1 buckets/)]);
+  expect(await clusterOf(bare)).toBe(await clusterOf(cloud.directory));
+  expect([existsSync(join(bare, "masterd")), existsSync(join(bare, "postgres"))]).toEqual([true, false]);
+
   const cluster = join(fresh, "cluster.json");
   const other = (await readFile(cluster, "utf8")).replace(await clusterOf(fresh), "f".repeat(32));
   await writeFile(cluster, other);
