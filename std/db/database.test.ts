@@ -1,6 +1,8 @@
 import { afterAll, beforeAll, expect, setDefaultTimeout, test } from "bun:test";
+import { type Clock, systemClock } from "../clock.ts";
 import { silentLog } from "../log.ts";
 import { type Database, isUniqueViolation, isUnreachable, openDatabase } from "./database.ts";
+import { DatabaseError } from "./database-error.ts";
 import { type Migration, migrate } from "./migrate.ts";
 import { startTestServer, type TestServer } from "./test-server.ts";
 
@@ -28,6 +30,12 @@ async function open(name: string, url = server.url): Promise<Database> {
   const sql = await openDatabase(url, name, { log: silentLog });
   opened.push(sql);
   return sql;
+}
+
+function freePort(): number {
+  const listener = Bun.listen({ hostname: "127.0.0.1", port: 0, socket: { data() {} } });
+  listener.stop(true);
+  return listener.port;
 }
 
 test("an absent database is made once, by however many open it", async () => {
@@ -93,4 +101,61 @@ test("errors are told apart: an answer of the server, and no server", async () =
   expect(isUnreachable(duplicate)).toBe(false);
   await sql.end();
   expect(isUnreachable(await sql`SELECT 1`.catch((error) => error))).toBe(true);
+});
+
+/** A clock on which every wait is over at once. */
+function impatient(): Clock {
+  let ms = 0;
+  return { now: () => ms, monotonic: () => (ms += 60_000), after: systemClock.after };
+}
+
+test("a database that cannot be used is told by a stable code, and never with its password", async () => {
+  await open("closed");
+  await opened[0]!.unsafe("CREATE ROLE reader LOGIN PASSWORD 'hidden'");
+  await opened[0]!`ALTER DATABASE closed SET default_transaction_read_only = on`;
+  await opened[0]!`REVOKE CONNECT ON DATABASE closed FROM public`;
+  const { port } = new URL(server.url);
+  const free = freePort();
+  const table: [url: string, code: string, told: string][] = [
+    [
+      `postgres://u:hidden@127.0.0.1:${free}/x`,
+      "database_unreachable",
+      `Cannot reach the database "x" at 127.0.0.1:${free}`,
+    ],
+    [
+      "postgres://u:hidden@nobody.invalid/x",
+      "database_unreachable",
+      'Cannot reach the database "x" at nobody.invalid',
+    ],
+    [`postgres://reader:wrong@127.0.0.1:${port}/closed`, "database_refused", 'as "reader"'],
+    [`postgres://reader:hidden@127.0.0.1:${port}/closed`, "database_refused", 'as "reader"'],
+    [`postgres://reader:hidden@127.0.0.1:${port}`, "database_refused", 'as "reader"'],
+    [
+      `postgres://reader:hidden@127.0.0.1:${port}/absent`,
+      "database_missing",
+      'There is no database "absent"',
+    ],
+  ];
+  for (const [url, code, told] of table) {
+    const options = { log: silentLog, clock: impatient() };
+    const error: unknown = await openDatabase(url, "new", options).catch((error: unknown) => error);
+    if (!(error instanceof DatabaseError)) throw new Error(`${url} was answered with ${error}`);
+    expect([url, error.code, error.message]).toEqual([url, code, expect.stringContaining(told)]);
+    expect(error.message).not.toContain("hidden");
+  }
+});
+
+test("a database that takes no writes is told by its code when it is to be made or migrated", async () => {
+  await open("standby");
+  await opened[0]!`ALTER DATABASE standby SET default_transaction_read_only = on`;
+  const sql = await open("standby");
+  await expect(migrate(sql, STEPS, silentLog)).rejects.toMatchObject({
+    name: "DatabaseError",
+    code: "database_read_only",
+    message: expect.stringContaining('Cannot write to the database "standby" at 127.0.0.1'),
+  });
+  await opened[0]!`ALTER DATABASE postgres SET default_transaction_read_only = on`;
+  await expect(open("unmade")).rejects.toMatchObject({ name: "DatabaseError", code: "database_read_only" });
+  await opened[0]!`ALTER DATABASE postgres RESET default_transaction_read_only`;
+  await open("unmade");
 });
