@@ -10,7 +10,7 @@ import type { ClusterSecrets } from "../chunkd/protocol/handshake.ts";
 import { connectMaster, type MasterClient } from "../masterd/client/client.ts";
 import type { MasterMethods } from "../masterd/protocol/messages.ts";
 import type { Clock } from "../std/clock.ts";
-import { type Database, openDatabase } from "../std/db/database.ts";
+import { type Database, openDatabase, replicaPool } from "../std/db/database.ts";
 import type { Log } from "../std/log.ts";
 import type { Metrics } from "../std/metrics.ts";
 import type { Address, Net } from "../std/net.ts";
@@ -105,7 +105,9 @@ export async function startApis(env: ApisEnvironment, config: ApisConfig): Promi
   ]);
   const { id, secrets } = config;
   const auditSql = await openDatabase(config.databases.audit, "audit", { log, clock: env.clock });
-  const audit = await createAudit({ ...env, sql: auditSql, clusterSecret: secrets.clusterSecret });
+  const { auditReplicaUrl } = config;
+  const replica = auditReplicaUrl === undefined ? undefined : replicaPool(auditReplicaUrl, "audit", log);
+  const audit = await createAudit({ ...env, sql: auditSql, replica, clusterSecret: secrets.clusterSecret });
   const master = connectMaster(env, { address: config.master, secrets, id });
   const writer = new ChunkWriter(env, secrets, master, { id, host: config.local?.host });
   const reader = new ChunkReader(env, secrets, master, { id, local: config.local });
@@ -113,7 +115,8 @@ export async function startApis(env: ApisEnvironment, config: ApisConfig): Promi
   const store = new ObjectStore({ master, writer, reader: recent, clock: env.clock });
   await events.bus.relay(sql);
   settleRemovedUsers(events.bus, { store, hasUser: (id) => auth.hasUser(id), log });
-  const parts: Parts = { events, sql, auth, auditSql, audit, master, writer, reader };
+  const pools = [sql, auditSql, ...(replica ? [replica] : [])];
+  const parts: Parts = { events, sql, auth, pools, audit, master, writer, reader };
   const s3Stats = new S3Stats();
   const bucketOwner = async (bucket: string) => (await store.bucket(bucket).catch(() => undefined))?.owner;
   const ownsBuckets = async (owner: string) =>
@@ -169,7 +172,8 @@ interface Parts {
   events: OpenBus;
   sql: Database;
   auth: AuthService;
-  auditSql: Database;
+  /** To be closed behind everything that uses them. */
+  pools: Database[];
   audit: AuditService;
   master: MasterClient & { close(): void };
   writer: ChunkWriter;
@@ -201,12 +205,12 @@ async function answersInTime(look: Promise<unknown>, clock: Clock): Promise<bool
 
 /** The bus first, which uses all the rest; then the writer: it still has leases to give back to the master. */
 async function closeAll(parts: Parts): Promise<void> {
-  const { events, sql, auth, auditSql, audit, master, writer, reader } = parts;
+  const { events, auth, pools, audit, master, writer, reader } = parts;
   await events.close();
   await writer.close();
   await reader.close();
   master.close();
   await auth.close();
   await audit.close();
-  await Promise.all([sql.end({ timeout: 1 }), auditSql.end({ timeout: 1 })]);
+  await Promise.all(pools.map((pool) => pool.end({ timeout: 1 })));
 }

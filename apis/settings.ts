@@ -14,7 +14,7 @@ export const API_SETTINGS = {
   cluster: text("JSON file with the cluster's id and secret, made by the first start", "FILE"),
   ...DATABASE_SETTINGS,
   auditDatabaseReplicaUrl: optionalText(
-    "a read replica of the audit log's database, for looking entries up and for exports",
+    "a read replica of the audit log's database, for looking entries up and for exports; the database itself while it is away",
     "URL",
   ),
   kek: text("file of the key that seals secrets in the database; made on the first start", "FILE"),

@@ -1,6 +1,7 @@
 import type { Clock } from "../../std/clock.ts";
 import type { Database } from "../../std/db/database.ts";
 import { migrate } from "../../std/db/migrate.ts";
+import { ReadReplica } from "../../std/db/read-replica.ts";
 import type { Log } from "../../std/log.ts";
 import { Chain } from "./chain.ts";
 import { Seal } from "./encoding.ts";
@@ -22,6 +23,8 @@ import { Writer } from "./writer.ts";
 export interface AuditOptions {
   /** The database `audit`, see openDatabase. It stays the caller's: close the service first. */
   sql: Database;
+  /** A replica of it, for looking entries up and for exports: what came last may be missing there for a moment. */
+  replica?: Database;
   /** Of the cluster: the chain's ends are sealed under it. Every process that appends has the same. */
   clusterSecret: string;
   clock: Clock;
@@ -33,11 +36,11 @@ const CLOSE_WAIT_MS = 2_000;
 
 /** Opens the audit log on its database: migrates it and makes the ends of an empty chain. Throws MigrationError. */
 export async function createAudit(options: AuditOptions): Promise<AuditService> {
-  const { sql, clock, log } = options;
+  const { sql, replica, clock, log } = options;
   await migrate(sql, MIGRATIONS, log);
   const chain = new Chain(sql, new Seal(options.clusterSecret));
   await chain.begin();
-  return new AuditService(chain, clock, log);
+  return new AuditService(chain, new ReadReplica({ primary: sql, replica, clock, log }), clock, log);
 }
 
 /** A place in the log for a change that is about to be made; see {@link AuditService.reserve}. */
@@ -55,6 +58,7 @@ export class AuditService {
 
   constructor(
     private readonly chain: Chain,
+    private readonly reads: ReadReplica,
     private readonly clock: Clock,
     log: Log,
   ) {
@@ -94,12 +98,12 @@ export class AuditService {
 
   /** A page of the entries that match, newest first; with `after`, oldest first. */
   entries(filter: AuditFilter, page: PageOf): Promise<AuditPage> {
-    return readPage(this.chain.sql, filter, page);
+    return this.reads.read((sql) => readPage(sql, filter, page));
   }
 
   /** All that match, oldest first, in pages. */
-  export(filter: AuditFilter): AsyncGenerator<AuditEntry[]> {
-    return readAll(this.chain.sql, filter);
+  async *export(filter: AuditFilter): AsyncGenerator<AuditEntry[]> {
+    yield* readAll(await this.reads.choose(), filter);
   }
 
   verify(options?: VerifyOptions): Promise<Verdict> {

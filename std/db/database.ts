@@ -109,7 +109,15 @@ export function databaseUrl(url: string, name: string): URL {
   return target;
 }
 
-function connect(url: string, log: Log): Database {
+/**
+ * A pool on a replica of the database `name`, which `url` may name as in {@link openDatabase}. It connects when it is asked for
+ * something, so that a replica that is away keeps nothing from starting, and takes no writes.
+ */
+export function replicaPool(url: string, name: string, log: Log): Database {
+  return connect(databaseUrl(url, name).href, log, { default_transaction_read_only: true });
+}
+
+function connect(url: string, log: Log, settings: Record<string, boolean> = {}): Database {
   return postgres(url, {
     max: CONNECTIONS_MAX,
     connect_timeout: CONNECT_TIMEOUT_S,
@@ -121,6 +129,7 @@ function connect(url: string, log: Log): Database {
       statement_timeout: STATEMENT_TIMEOUT_MS,
       lock_timeout: LOCK_TIMEOUT_MS,
       idle_in_transaction_session_timeout: STATEMENT_TIMEOUT_MS,
+      ...settings,
     },
   });
 }
