@@ -16,11 +16,12 @@ async function refusal(environment: Record<string, string>): Promise<string> {
 
 test("auth, the audit log and the event bus do not share one database", async () => {
   const cluster = "/none/cluster.json";
+  const auth = "--auth-database-url";
   const audit = "--audit-database-url";
   const events = "--events-database-url";
   const nats = "nats://127.0.0.1:4222";
   const table: [
-    urls: { database: string; audit?: string; events?: string; nats?: string },
+    urls: { database?: string; auth?: string; audit?: string; events?: string; nats?: string },
     expected: string,
   ][] = [
     [{ database: SERVER }, cluster],
@@ -36,10 +37,18 @@ test("auth, the audit log and the event bus do not share one database", async ()
     [{ database: `${SERVER}/a`, audit: `${SERVER}/b`, nats }, cluster],
     [{ database: SERVER, events: SERVER, nats }, events],
     [{ database: SERVER, nats: "http://127.0.0.1:4222" }, "--nats-url"],
+    [{ database: SERVER, auth: `${SERVER}/a` }, cluster],
+    [{ database: SERVER, auth: `${SERVER}/a`, audit: `${SERVER}/a` }, audit],
+    [{ database: `${SERVER}/a`, auth: SERVER, audit: SERVER }, cluster],
+    [{ database: SERVER, auth: "https://x" }, auth],
+    [{ auth: SERVER, audit: SERVER, nats }, cluster],
+    [{ auth: SERVER, audit: SERVER }, events],
+    [{ audit: SERVER, events: SERVER }, auth],
   ];
-  for (const [{ database, audit, events, nats }, expected] of table) {
+  for (const [{ database, auth, audit, events, nats }, expected] of table) {
     const environment = {
-      SKERRY_DATABASE_URL: database,
+      ...(database !== undefined && { SKERRY_DATABASE_URL: database }),
+      ...(auth !== undefined && { SKERRY_AUTH_DATABASE_URL: auth }),
       ...(audit !== undefined && { SKERRY_AUDIT_DATABASE_URL: audit }),
       ...(events !== undefined && { SKERRY_EVENTS_DATABASE_URL: events }),
       ...(nats !== undefined && { SKERRY_NATS_URL: nats }),
