@@ -56,6 +56,8 @@ valid again. The audit log goes on from the backup, with an entry that tells of 
 Objects that came after the backup are gone from the storage, but their bytes are not: chunks that the restored
 metadata does not know, or in which it sees nothing that is in use, are kept until \`skerry restore --accept\`.
 
+Should it be stopped while it changes places, nothing starts on DIR until the same restore has run again.
+
 The databases go where the last \`skerry up\` on DIR had them, unless URLs are given; at a URL, only into an empty one.
 
 ${describeSettings(SETTINGS)}`,

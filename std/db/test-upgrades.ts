@@ -1,6 +1,7 @@
 // For tests only: that a service's schema comes to its newest version from every earlier one with data in it, also when a
 // step was cut off. Every service with a database passes this.
 import { afterAll, beforeAll, expect, setDefaultTimeout, test } from "bun:test";
+import { systemClock } from "../clock.ts";
 import { silentLog } from "../log.ts";
 import { type Database, isUnreachable, openDatabase } from "./database.ts";
 import { type Migration, migrate } from "./migrate.ts";
@@ -100,13 +101,17 @@ export async function locked(sql: Database, table: string) {
   return { release, [Symbol.asyncDispose]: release };
 }
 
-/** The pid of the backend that waits for a lock in this database; waits until there is one. */
+const WAITING_MS_MAX = 30_000;
+
+/** The pid of the backend that waits for a lock in this database, as soon as there is one; fails after 30 s. */
 export async function waiting(sql: Database): Promise<number> {
-  for (;;) {
+  const until = systemClock.monotonic() + WAITING_MS_MAX;
+  while (systemClock.monotonic() < until) {
     const [row] = await sql<{ pid: number }[]>`
       SELECT pid FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'`;
     if (row) return row.pid;
   }
+  throw new Error("nobody waits for a lock");
 }
 
 /** Everything in the schema, as text. */
