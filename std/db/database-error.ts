@@ -7,7 +7,7 @@ export type DatabaseErrorCode =
   | "database_refused" // wrong user or password, or a right is missing
   | "database_read_only"; // a standby, or a server that is set to take no writes
 
-/** A database cannot be used; its message says which one and what to do, without the password. */
+/** A database cannot be used; its message says which one, what to do and the code, without the password. */
 export class DatabaseError extends Error {
   override name = "DatabaseError";
   constructor(
@@ -37,7 +37,7 @@ export function explainDatabaseError(
   const where = `the database "${name}" at ${url.host}`;
   const because = error instanceof Error ? error.message : String(error);
   const explained = (kind: DatabaseErrorCode, message: string) =>
-    new DatabaseError(kind, `${message} (${because})`, { cause: error });
+    new DatabaseError(kind, `${message} (${kind}: ${because})`, { cause: error });
   if (unreachable) {
     return explained("database_unreachable", `Cannot reach ${where}: start that server, or correct the URL`);
   }
@@ -61,7 +61,7 @@ export function explainReadOnly(error: unknown, { options: { host, database } }:
   if (!(error instanceof Error && "code" in error && error.code === READ_ONLY)) return error;
   return new DatabaseError(
     "database_read_only",
-    `Cannot write to the database "${database}" at ${host.join(", ")}: give the URL of the primary (${error.message})`,
+    `Cannot write to the database "${database}" at ${host.join(", ")}: give the URL of the primary (database_read_only: ${error.message})`,
     { cause: error },
   );
 }

@@ -141,6 +141,7 @@ test("a database that cannot be used is told by a stable code, and never with it
     const error: unknown = await openDatabase(url, "new", options).catch((error: unknown) => error);
     if (!(error instanceof DatabaseError)) throw new Error(`${url} was answered with ${error}`);
     expect([url, error.code, error.message]).toEqual([url, code, expect.stringContaining(told)]);
+    expect(error.message).toContain(`(${code}: `);
     expect(error.message).not.toContain("hidden");
   }
 });
