@@ -25,18 +25,19 @@ setDefaultTimeout(120_000);
 
 /** Nobody of these proves anything. */
 const UNPROVED = ["anonymous", "expired", "revoked", "disabled"] as const;
-/** The letters of the table: o, r, n, m, w, a. */
+/** The letters of the table: o, r, n, m, b, w, a. */
 const PROVED = {
   o: "other", // another member
   r: "readOnly",
   n: "narrow", // the owner's API token that may read one bucket
   m: "minted", // one that may do all, made through one that may read that bucket and make tokens
+  b: "bounded", // an administrator with a boundary that lets nothing through
   w: "owner",
   a: "admin",
 } as const;
 type Caller = (typeof UNPROVED)[number] | (typeof PROVED)[keyof typeof PROVED];
 const CALLERS: Caller[] = [...UNPROVED, ...Object.values(PROVED)];
-const SESSIONS = { other: "bob", readOnly: "reader", owner: "alice", admin: "root" } as const;
+const SESSIONS = { other: "bob", readOnly: "reader", owner: "alice", admin: "root", bounded: "eve" } as const;
 
 const ONE_BUCKET = { "storage.alice.bucket.alices": ["read"] };
 const EVERYTHING = {
@@ -76,10 +77,16 @@ beforeAll(async () => {
     store,
   });
   await auth.ensureAdmin({ name: "root", password: PASSWORD });
-  for (const name of ["alice", "bob", "reader", "dave"]) await auth.createUser({ name, password: PASSWORD });
+  for (const name of ["alice", "bob", "reader", "dave", "eve"])
+    await auth.createUser({ name, password: PASSWORD });
   await auth.attachments.attach({ kind: "user", name: "reader" }, "read-only");
   await auth.attachments.detach({ kind: "user", name: "reader" }, "member");
-  await auth.attachments.attach({ kind: "user", name: "dave" }, "admin");
+  for (const name of ["dave", "eve"]) await auth.attachments.attach({ kind: "user", name }, "admin");
+  await auth.roles.create("nothing", {
+    Version: "2012-10-17",
+    Statement: { Effect: "Allow", Action: "s3:GetObject", Resource: "arn:aws:s3:::nowhere/*" },
+  });
+  await auth.attachments.setBoundary({ kind: "user", name: "eve" }, "nothing");
   await signIn();
   const alice = { user: "alice" };
   const tokenFor = async (scopes: object, parent?: string) =>
@@ -192,7 +199,8 @@ const READ_ROLE = { name: "!", document: {} };
 
 const AUTH_ROUTES: Record<string, Row> = {
   "GET /session": { allowed: "orwa" },
-  "DELETE /session": { allowed: "orwa", endsSessions: true },
+  // Whoever holds a session may end it, whatever else they may not.
+  "DELETE /session": { allowed: "orbwa", endsSessions: true },
   "GET /sessions": { allowed: "rwa", path: "/sessions?user=alice" },
   "DELETE /sessions": { allowed: "wa", path: "/sessions?user=alice", endsSessions: true },
   "DELETE /sessions/:id": { allowed: "wa", path: sessionPath, hidden: true },

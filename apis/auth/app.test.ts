@@ -302,6 +302,31 @@ test("signing out ends the session and clears the cookie", async () => {
   expect((await call(app, "GET", "/session", undefined, { token })).status).toBe(401);
 });
 
+test("no boundary and no Deny keeps somebody signed in, nor lets them end another session", async () => {
+  const { name } = await victim();
+  const deny = { Statement: { Effect: "Deny", Action: "*", Resource: "*" } };
+  const allow = {
+    Statement: { Effect: "Allow", Action: "s3:GetObject", Resource: "arn:aws:s3:::nowhere/*" },
+  };
+  const version = { Version: "2012-10-17" };
+  await auth.roles.create("gagged", { ...version, ...deny });
+  await auth.roles.create("bounds", { ...version, ...allow });
+  await auth.attachments.attach({ kind: "user", name }, "gagged");
+  await auth.attachments.setBoundary({ kind: "user", name }, "bounds");
+  const [kept, token, byId] = await Promise.all([1, 2, 3].map(() => tokenOf(auth, name)));
+  const id = (await auth.session(byId!))!.id;
+  expect((await call(app, "GET", "/session", undefined, { token: kept })).status).toBe(403);
+  expect((await call(app, "DELETE", `/sessions/${id}`, undefined, { token: kept })).status).toBe(404);
+  expect((await call(app, "DELETE", "/sessions", undefined, { token: kept })).status).toBe(403);
+  expect((await call(app, "DELETE", "/session", undefined, { token })).status).toBe(204);
+  expect((await call(app, "DELETE", `/sessions/${id}`, undefined, { token: byId })).status).toBe(204);
+  expect(await Promise.all([kept!, token!, byId!].map((each) => auth.verify(each)))).toEqual([
+    expect.objectContaining({ name }),
+    undefined,
+    undefined,
+  ]);
+});
+
 test.each([false, true])(
   "a user (administrator: %p) changes the own password only with the current one",
   async (admin) => {

@@ -56,12 +56,9 @@ export function keyRoutes(auth: AuthService, authenticate: MiddlewareHandler<Aut
     .patch(
       "/keys/:id",
       authenticate,
-      may(
-        auth,
-        "auth:UpdateAccessKey",
-        (context, at) => at.accessKey(context.req.param("id") ?? ""),
-        "access key",
-      ),
+      may(auth, "auth:UpdateAccessKey", (context, at) => at.accessKey(context.req.param("id") ?? ""), {
+        hidden: "access key",
+      }),
       body(keyChangeBody),
       async (context) => {
         await auth.setKeyDisabled(context.req.param("id"), context.req.valid("json").disabled);
@@ -71,12 +68,9 @@ export function keyRoutes(auth: AuthService, authenticate: MiddlewareHandler<Aut
     .delete(
       "/keys/:id",
       authenticate,
-      may(
-        auth,
-        "auth:DeleteAccessKey",
-        (context, at) => at.accessKey(context.req.param("id") ?? ""),
-        "access key",
-      ),
+      may(auth, "auth:DeleteAccessKey", (context, at) => at.accessKey(context.req.param("id") ?? ""), {
+        hidden: "access key",
+      }),
       async (context) => {
         await auth.revokeKey(context.req.param("id"));
         return context.body(null, 204);

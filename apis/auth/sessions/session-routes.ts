@@ -23,6 +23,12 @@ const WHOSE: PlaceOf<"auth:ListSessions"> = (context, places, me) =>
   places.things("session", me, context.req.query("user"));
 const ONE: PlaceOf<"auth:RevokeSession"> = (context, places) => places.session(context.req.param("id") ?? "");
 
+/** The session that the request proves is the one that it ends. An API token proves none. */
+function endsItself(context: Context<AuthEnvironment>): boolean {
+  const session = context.get("session");
+  return session !== undefined && (context.req.param("id") ?? session.id) === session.id;
+}
+
 /** Signing in and out, who one is, and all of one's sessions. */
 export function sessionRoutes(auth: AuthService, authenticate: MiddlewareHandler<AuthEnvironment>) {
   return new Hono<AuthEnvironment>()
@@ -47,11 +53,16 @@ export function sessionRoutes(auth: AuthService, authenticate: MiddlewareHandler
         return context.json({ user: context.get("principal"), expiresAt: session?.expiresAt ?? null });
       },
     )
-    .delete("/session", authenticate, may(auth, "auth:RevokeSession", OWN), async (context) => {
-      await auth.signOut(requireSession(context));
-      clearSessionCookies(context);
-      return context.body(null, 204);
-    })
+    .delete(
+      "/session",
+      authenticate,
+      may(auth, "auth:RevokeSession", OWN, { givesUp: endsItself }),
+      async (context) => {
+        await auth.signOut(requireSession(context));
+        clearSessionCookies(context);
+        return context.body(null, 204);
+      },
+    )
     .get(
       "/sessions",
       authenticate,
@@ -79,7 +90,7 @@ export function sessionRoutes(auth: AuthService, authenticate: MiddlewareHandler
     .delete(
       "/sessions/:id",
       authenticate,
-      may(auth, "auth:RevokeSession", ONE, "session"),
+      may(auth, "auth:RevokeSession", ONE, { hidden: "session", givesUp: endsItself }),
       async (context) => {
         await auth.sessions.end(context.req.param("id"));
         return context.body(null, 204);

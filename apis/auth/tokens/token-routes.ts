@@ -53,12 +53,9 @@ export function tokenRoutes(auth: AuthService, authenticate: MiddlewareHandler<A
     .delete(
       "/tokens/:id",
       authenticate,
-      may(
-        auth,
-        "auth:RevokeToken",
-        (context, places) => places.token(context.req.param("id") ?? ""),
-        "token",
-      ),
+      may(auth, "auth:RevokeToken", (context, places) => places.token(context.req.param("id") ?? ""), {
+        hidden: "token",
+      }),
       async (context) => {
         await auth.apiTokens.revoke(context.req.param("id"));
         return context.body(null, 204);
