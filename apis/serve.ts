@@ -70,6 +70,8 @@ export interface ApisConfig {
   databaseUrl: string;
   /** The same for the audit log, which may have a server of its own. */
   auditDatabaseUrl: string;
+  /** Whether changes to single objects are recorded. */
+  auditObjects: boolean;
   /** What carries events between services. */
   events: EventsPlace;
   /** File of the key that seals secrets in the database; made on the first start. */
@@ -105,7 +107,8 @@ export async function startApis(env: ApisEnvironment, config: ApisConfig): Promi
   ]);
   const { id, secrets } = config;
   const auditSql = await openDatabase(config.auditDatabaseUrl, "audit", { log, clock: env.clock });
-  const audit = await createAudit({ ...env, sql: auditSql, clusterSecret: secrets.clusterSecret });
+  const { clusterSecret } = secrets;
+  const audit = await createAudit({ ...env, sql: auditSql, clusterSecret, objects: config.auditObjects });
   const master = connectMaster(env, { address: config.master, secrets, id });
   const writer = new ChunkWriter(env, secrets, master, { id, host: config.local?.host });
   const reader = new ChunkReader(env, secrets, master, { id, local: config.local });
@@ -154,7 +157,7 @@ export async function startApis(env: ApisEnvironment, config: ApisConfig): Promi
       store,
       stats: s3Stats,
     }),
-    describe: (metrics) => describeApis(metrics, s3Stats, reader.stats, recent),
+    describe: (metrics) => describeApis(metrics, { s3: s3Stats, reads: reader.stats, recent, audit }),
     admin: (request, source) => adminApp.fetch(request, { source }),
     audit: (request, source) => adminAudit.fetch(request, { source }),
     events: (request, source) => adminEvents.fetch(request, { source }),

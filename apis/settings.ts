@@ -1,12 +1,14 @@
 import { randomBytes } from "node:crypto";
 import { hostname } from "node:os";
 import { readClusterFile } from "../chunkd/protocol/cluster-file.ts";
-import { address, type Config, optionalText, text, UsageError } from "../std/config.ts";
+import { address, type Config, onOff, optionalText, text, UsageError } from "../std/config.ts";
 import { systemDisk } from "../std/disk.ts";
 import { thisHost } from "../std/this-host.ts";
 import type { EventsPlace } from "./events/open-bus.ts";
 import { gatewayToken } from "./gateway-trust.ts";
 import type { ApisConfig } from "./serve.ts";
+
+export const AUDIT_OBJECTS = onOff("whether changes to single objects are in the audit log", "on");
 
 /** What a process with the APIs must be told, whether a gateway is around them or not. */
 export const API_SETTINGS = {
@@ -14,6 +16,7 @@ export const API_SETTINGS = {
   cluster: text("JSON file with the cluster's id and secret, made by the first start", "FILE"),
   databaseUrl: text("PostgreSQL server, with user and password; better as SKERRY_DATABASE_URL", "URL"),
   auditDatabaseUrl: optionalText("the same for the audit log, where it is another server or database", "URL"),
+  auditObjects: AUDIT_OBJECTS,
   eventsDatabaseUrl: optionalText("the same for the event bus, unless NATS carries it", "URL"),
   natsUrl: optionalText(
     "NATS server with JetStream that carries the events, instead of PostgreSQL; better as SKERRY_NATS_URL",
@@ -26,7 +29,7 @@ export const API_SETTINGS = {
 
 /** Checks the settings and reads the cluster file. Throws {@link UsageError}. */
 export async function apisConfig(config: Config<typeof API_SETTINGS>): Promise<ApisConfig> {
-  const { master, databaseUrl, kek: kekPath, domain, region } = config;
+  const { master, databaseUrl, auditObjects, kek: kekPath, domain, region } = config;
   if (!/^postgres(ql)?:\/\//.test(databaseUrl)) {
     throw new UsageError("--database-url must begin with postgres://");
   }
@@ -38,7 +41,8 @@ export async function apisConfig(config: Config<typeof API_SETTINGS>): Promise<A
   const id = `apis-${hostname()}-${randomBytes(4).toString("hex")}`;
   const host = await thisHost(systemDisk);
   const local = host === undefined ? undefined : { host, disk: systemDisk };
-  return { master, secrets, databaseUrl, auditDatabaseUrl, events, kekPath, domain, region, id, local };
+  const databases = { databaseUrl, auditDatabaseUrl };
+  return { master, secrets, ...databases, auditObjects, events, kekPath, domain, region, id, local };
 }
 
 function eventsPlace(config: Config<typeof API_SETTINGS>, taken: readonly string[]): EventsPlace {

@@ -36,6 +36,7 @@ const OWN_API_SETTINGS = {
   cluster: optional(API_SETTINGS.cluster),
   databaseUrl: optional(API_SETTINGS.databaseUrl),
   auditDatabaseUrl: API_SETTINGS.auditDatabaseUrl,
+  auditObjects: API_SETTINGS.auditObjects,
   eventsDatabaseUrl: API_SETTINGS.eventsDatabaseUrl,
   natsUrl: API_SETTINGS.natsUrl,
   kek: optional(API_SETTINGS.kek),
@@ -49,9 +50,9 @@ export type EdgeConfig = Config<typeof EDGE_SETTINGS>;
 /** The settings of APIs in this process; throws {@link UsageError} naming all that are missing. */
 export function ownApiSettings(config: EdgeConfig): Config<typeof API_SETTINGS> {
   const { master, cluster, databaseUrl, kek, domain, region } = config;
-  const { auditDatabaseUrl, eventsDatabaseUrl, natsUrl } = config;
+  const { auditDatabaseUrl, auditObjects, eventsDatabaseUrl, natsUrl } = config;
   if (master && cluster && databaseUrl && kek) {
-    const services = { auditDatabaseUrl, eventsDatabaseUrl, natsUrl };
+    const services = { auditDatabaseUrl, auditObjects, eventsDatabaseUrl, natsUrl };
     return { master, cluster, databaseUrl, ...services, kek, domain, region };
   }
   const given = { master, cluster, "database-url": databaseUrl, kek };

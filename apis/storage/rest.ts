@@ -5,6 +5,7 @@ import { validator } from "hono/validator";
 import { z } from "zod";
 import type { Log } from "../../std/log.ts";
 import { audited } from "../audit/audited.ts";
+import type { AuditService } from "../audit/service.ts";
 import type { Sessions } from "../auth/identity.ts";
 import { authorize, type Permissions } from "./authorize.ts";
 import { hashedPayload } from "./hashed-payload.ts";
@@ -23,7 +24,7 @@ export interface StorageRestOptions {
   sessions: Sessions;
   access: Permissions;
   /** With it, refusals and changes are recorded. */
-  audit?: Parameters<typeof audited>[0];
+  audit?: Parameters<typeof audited>[0] & Pick<AuditService, "recordsObjects">;
   log: Log;
 }
 
@@ -38,7 +39,9 @@ const OBJECTS_QUERY = BUCKETS_QUERY.extend({ delimiter: z.string().optional() })
 /** The JSON API, to be mounted at /api/storage. Its type is the dashboard's client. */
 export function createStorageRest({ store, sessions, access, audit, log }: StorageRestOptions) {
   const record: MiddlewareHandler<RestEnv> =
-    audit === undefined ? (_context, next) => next() : audited(audit, describeRest);
+    audit === undefined
+      ? (_context, next) => next()
+      : audited(audit, (context) => describeRest(context, audit.recordsObjects));
   const may = routeGuard(access, store);
   return new Hono<RestEnv>()
     .onError((error, context) => errorAnswer(error, context, log))

@@ -1,3 +1,4 @@
+import { AUDIT_OBJECTS } from "../../apis/settings.ts";
 import { type Config, flag, optionalText, port, text, texts, UsageError, whole } from "../../std/config.ts";
 import { DATA_SETTING } from "../data-setting.ts";
 
@@ -37,6 +38,7 @@ export const UP_SETTINGS = {
     "NATS server with JetStream that carries events, instead of the embedded database; better as SKERRY_NATS_URL",
     "URL",
   ),
+  auditObjects: AUDIT_OBJECTS,
   accessLog: choice("requests to log", ["all", "failures", "none"], "failures"),
   detach: flag("return when it is ready; the log goes to DIR/log/skerry.log"),
 };

@@ -14,7 +14,18 @@ export interface Services {
   clock: Clock;
 }
 
+/** What becomes of an object that a request's body names. */
+export interface NamedObject {
+  key: string;
+  /** Why it stayed as it was. */
+  error?: unknown;
+}
+
+const NO_OBJECTS: readonly NamedObject[] = [];
+
 export class Call {
+  /** For the audit log: none where the request's path names its object. */
+  objects: readonly NamedObject[] = NO_OBJECTS;
   readonly query: Query;
   /** Empty for operations on no bucket. */
   readonly bucket: string;
