@@ -7,7 +7,7 @@ import { entryOf } from "./entry.ts";
 import { AuditError } from "./errors.ts";
 import type { AuditService } from "./service.ts";
 import { AuditBench, event, eventually, SECRET, SetClock } from "./test-audit.ts";
-import { GATHER_MS, OBJECTS_MAX, QUEUE_MAX, UNAWAITED_MAX, Writer } from "./writer.ts";
+import { GATHER_MS, GATHERED_MAX, OBJECTS_MAX, QUEUE_MAX, UNAWAITED_MAX, Writer } from "./writer.ts";
 
 // A real PostgreSQL on a loaded machine.
 setDefaultTimeout(60_000);
@@ -153,7 +153,7 @@ async function fill(writer: Writer): Promise<{ count: number; waiting: Promise<v
   }
 }
 
-test("changes to objects gather, unless something else is to be written", async () => {
+test("changes to objects gather, unless they are many or something else is to be written", async () => {
   const { writer, clock, chained } = recording();
   for (let n = 0; n < 3; n++) expect(writer.putObjects([written(n)])).toBeUndefined();
   clock.forward(GATHER_MS - 1);
@@ -164,9 +164,11 @@ test("changes to objects gather, unless something else is to be written", async 
   void writer.putObjects([written(3)]);
   await writer.reserve().committed(entryOf(event({ requestId: "change" }), 1));
   expect(chained).toEqual(["o0", "o1", "o2", "change", "o3"]);
-  void writer.putObjects([written(4)]);
+  for (let n = 4; n < 4 + GATHERED_MAX; n++) void writer.putObjects([written(n)]);
+  await eventually(async () => chained.at(-1) === `o${3 + GATHERED_MAX}`);
+  void writer.putObjects([written(0)]);
   await writer.close(1_000);
-  expect(chained.at(-1)).toBe("o4");
+  expect(chained.at(-1)).toBe("o0");
 });
 
 test("who changes objects faster than the log is written waits, and nobody else", async () => {

@@ -13,8 +13,9 @@ export const UNAWAITED_MAX = 5_000;
 /** Changes to objects that wait, besides: about 20 MB. Whoever makes more is slowed down. */
 export const OBJECTS_MAX = 20_000;
 const BATCH_MAX = 1_000;
-/** So long changes to objects gather while nothing else is to be written: each batch costs a transaction and a sync. */
-export const GATHER_MS = 100;
+/** So long changes to objects gather, or until there are so many: a transaction costs as much as some hundred entries. */
+export const GATHER_MS = 1_000;
+export const GATHERED_MAX = 500;
 /** Whoever waits for an entry is refused after this; a batch that takes longer means that the database is away. */
 const COMMIT_WAIT_MS = 5_000;
 const RETRY_FIRST_MS = 200;
@@ -169,7 +170,9 @@ export class Writer {
   }
 
   private isDue(): boolean {
-    return this.closed || this.queue.length > 0 || this.batch.length > 0 || this.objects.length >= BATCH_MAX;
+    return (
+      this.closed || this.queue.length > 0 || this.batch.length > 0 || this.objects.length >= GATHERED_MAX
+    );
   }
 
   private async drain(): Promise<void> {
