@@ -239,6 +239,33 @@ test("a provider that does not answer, names another issuer, or leads to plain a
   expect(await refusal(auth.openidSignIn.finish("other", back, flow, HERE))).toBe("openid_refused");
 });
 
+test("S13: where a provider redirects to nobody goes", async () => {
+  const hits: string[] = [];
+  const serve = (fetch: (path: string) => Response) =>
+    Bun.serve({ hostname: "127.0.0.1", port: 0, fetch: ({ url }) => fetch(new URL(url).pathname) });
+  const inside = serve((path) => {
+    hits.push(path);
+    return Response.json({});
+  });
+  const leading = serve((path) => Response.redirect(`http://127.0.0.1:${inside.port}${path}`, 307));
+  const to = `http://127.0.0.1:${leading.port}`;
+  await put("leading", { issuer: to });
+  expect(await refusal(auth.openidSignIn.begin("leading"))).toBe("provider_unavailable");
+  const outcomes: string[] = [];
+  for (const metadata of [{}, { token_endpoint: `${to}/token` }, { jwks_uri: `${to}/jwks` }]) {
+    const lying = await TestProvider.start();
+    lying.metadata = metadata;
+    await put("leading", lying);
+    const { url, flow } = await auth.openidSignIn.begin("leading");
+    const back = lying.approve(url, "x");
+    outcomes.push(await refusal(auth.openidSignIn.finish("leading", back, flow, HERE)));
+    await lying.stop();
+  }
+  await Promise.all([inside.stop(true), leading.stop(true)]);
+  // The first one, which redirects nobody, fails for want of a link alone.
+  expect([outcomes, hits]).toEqual([["not_linked", "openid_refused", "openid_refused"], []]);
+});
+
 test("many who begin at the same time ask the provider once, also one that fails, and again after a moment", async () => {
   const begin = () => auth.openidSignIn.begin("work");
   await Promise.all(Array.from({ length: 5 }, begin));
