@@ -8,7 +8,7 @@ import { parseAddress, systemNet } from "../std/net.ts";
 import { buildOf, describeProcess } from "../std/process-metrics.ts";
 import { systemRandom } from "../std/random.ts";
 import { stopRequested } from "../std/stop-request.ts";
-import { gatewayToken } from "./gateway-trust.ts";
+import { behindGateways, gatewayToken } from "./gateway-trust.ts";
 import { listenServices } from "./listen-services.ts";
 import { type MountedApis, startApis } from "./serve.ts";
 import { API_SETTINGS, apisConfig } from "./settings.ts";
@@ -39,8 +39,9 @@ export async function main(argv: string[], environment: Record<string, string | 
   const stop = stopRequested(environment);
   const settings = await apisConfig(config);
   const apis: MountedApis = await startApis(env, settings);
-  const services = listenServices(apis, { ...at, token: gatewayToken(settings.secrets.clusterSecret), log });
-  const s3 = await listenS3(withHealth(apis), {
+  const token = gatewayToken(settings.secrets.clusterSecret);
+  const services = listenServices(apis, { ...at, token, log });
+  const s3 = await listenS3(behindGateways(withHealth(apis), token), {
     ...env,
     ...s3At,
     virtualHostSuffix: `storage.${config.domain}`,

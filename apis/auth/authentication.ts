@@ -33,6 +33,11 @@ export function sourceOf(context: Context<AuthEnvironment>): string {
   return context.env?.source ?? "unknown";
 }
 
+/** `source` where it is an address, as policies look at; of the admin socket there is none. */
+export function addressOf(source: string | undefined): string | undefined {
+  return source !== undefined && /^[0-9A-Fa-f.:]+$/.test(source) ? source : undefined;
+}
+
 export function clientOf(context: Context<AuthEnvironment>): Client {
   return { source: sourceOf(context), userAgent: cleanUserAgent(context.req.header("user-agent")) };
 }

@@ -13,7 +13,7 @@ import type { ObjectStore } from "./objects.ts";
 import { describeRest } from "./recorded.ts";
 import { download } from "./rest/download.ts";
 import { errorAnswer, parsed } from "./rest/errors.ts";
-import { routeGuard } from "./rest/may.ts";
+import { routeGuard, valuesOf } from "./rest/may.ts";
 import { type RestEnv, requireSession } from "./rest/session.ts";
 import { S3Error } from "./s3/errors.ts";
 import { PAGE_MAX } from "./s3/limits.ts";
@@ -53,7 +53,7 @@ export function createStorageRest({ store, sessions, access, audit, log }: Stora
       validator("query", (value) => parsed(BUCKETS_QUERY, value)),
       async (context) => {
         const principal = context.get("principal");
-        const everybodys = authorize(access, principal, "s3:ListAllMyBuckets", {});
+        const everybodys = authorize(access, principal, "s3:ListAllMyBuckets", { values: valuesOf(context) });
         const owner = everybodys ? undefined : principal.userId;
         return context.json(await store.master.listBuckets({ ...context.req.valid("query"), owner }));
       },

@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, expect, test } from "bun:test";
-import { gatewayToken } from "../../apis/gateway-trust.ts";
+import { behindGateways, gatewayToken } from "../../apis/gateway-trust.ts";
 import { listenServices, type ServicesListener } from "../../apis/listen-services.ts";
 import type { Apis, MountedApis } from "../../apis/serve.ts";
 import type { S3Request } from "../../apis/storage/s3/http.ts";
@@ -20,9 +20,14 @@ let pool: Apis;
 beforeEach(async () => {
   const apis: MountedApis = {
     ...fakeApis({
-      s3: async ({ method, target, headers, body }) => ({
+      s3: async ({ method, target, headers, body, remoteAddress }) => ({
         status: 207,
-        headers: { "content-type": "text/plain", "x-amz-meta-a": "1" },
+        headers: {
+          "content-type": "text/plain",
+          "x-amz-meta-a": "1",
+          "x-amz-meta-source": remoteAddress,
+          "x-amz-meta-trust": [...headers.keys()].filter((name) => name.startsWith("x-skerry")).join(),
+        },
         body: method === "HEAD" ? null : `${method} ${target} ${headers.get("host")} ${await textOf(body)}`,
       }),
     }),
@@ -34,7 +39,7 @@ beforeEach(async () => {
     storageStatus: () => Promise.reject(new Error("not asked for here")),
   };
   services = listenServices(apis, { hostname: "127.0.0.1", port: 0, token: TOKEN, log: silentLog });
-  s3 = await listenS3(apis.s3, { ...ENVIRONMENT, hostname: "127.0.0.1", port: 0 });
+  s3 = await listenS3(behindGateways(apis.s3, TOKEN), { ...ENVIRONMENT, hostname: "127.0.0.1", port: 0 });
   pool = connectPool(ENVIRONMENT, {
     urls: [`http://127.0.0.1:${services.port}/`],
     s3Urls: [`http://127.0.0.1:${s3.port}`],
@@ -80,7 +85,7 @@ test("an API with a host of its own is at its root", async () => {
   expect(await response.json()).toMatchObject({ api: "mounted", path: "/api/auth/session" });
 });
 
-test("nobody but a gateway of the cluster may say who the client is", async () => {
+test("S16: nobody but a gateway of the cluster may say who the client is", async () => {
   const url = `http://127.0.0.1:${services.port}/api/auth/session`;
   for (const token of ["", "wrong", gatewayToken("11".repeat(32))]) {
     const headers = { "x-skerry-gateway": token, "x-skerry-source": "192.0.2.7" };
@@ -107,6 +112,16 @@ test("an S3 request arrives byte for byte, and its answer comes back", async () 
   expect(await textOf(response.body as AsyncIterable<Uint8Array>)).toBe(
     "PUT /a/../b//c?x=%20 b.storage.skerry.localhost content",
   );
+});
+
+test("S16: S3 in another process sees the client's address, which nobody but a gateway may name", async () => {
+  const through = await pool.s3(s3Request({ remoteAddress: "192.0.2.7" }));
+  expect(through.headers).toMatchObject({ "x-amz-meta-source": "192.0.2.7", "x-amz-meta-trust": "" });
+  for (const token of ["", "wrong", gatewayToken("11".repeat(32))]) {
+    const headers = { "x-skerry-gateway": token, "x-skerry-source": "192.0.2.7" };
+    const seen = (await fetch(`http://127.0.0.1:${s3.port}/`, { headers })).headers;
+    expect([seen.get("x-amz-meta-source"), seen.get("x-amz-meta-trust")]).toEqual(["127.0.0.1", ""]);
+  }
 });
 
 test("while nobody answers, a client is told to come back, and health tells why", async () => {

@@ -15,7 +15,7 @@ export interface PoolOptions {
   token: string;
 }
 
-const SERVICES = ["audit", "auth", "storage"];
+const SERVICES = ["audit", "auth", "events", "storage"];
 
 /** Meant for one connection alone (RFC 9110, section 7.6.1): they end here. */
 const HOP_BY_HOP = [

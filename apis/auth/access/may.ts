@@ -1,7 +1,7 @@
 import type { Context, MiddlewareHandler } from "hono";
 import { createMiddleware } from "hono/factory";
 import type { Action, KindOf } from "../../policy/actions.ts";
-import { type AuthEnvironment, sourceOf } from "../authentication.ts";
+import { type AuthEnvironment, addressOf } from "../authentication.ts";
 import { notFound } from "../errors.ts";
 import type { Principal } from "../identity.ts";
 import type { AuthService } from "../service.ts";
@@ -45,7 +45,7 @@ export function may<A extends Action>(
     const place = await on(context, auth.places, caller);
     context.set("resource", place.resource);
     if (isGivenUp) return next();
-    const values = { ...place.values, "aws:SourceIp": addressOf(context) };
+    const values = { ...place.values, "aws:SourceIp": addressOf(context.env?.source) };
     if (!auth.access.decide(caller, action, { ...place, values }).allowed) {
       throw hidden === undefined ? forbidden(action) : notFound(hidden, context.req.param("id") ?? "");
     }
@@ -53,10 +53,4 @@ export function may<A extends Action>(
     await next();
   });
   return Object.assign(middleware, { action });
-}
-
-/** Of the admin socket there is none. */
-function addressOf(context: Context<AuthEnvironment>): string | undefined {
-  const source = sourceOf(context);
-  return /^[0-9A-Fa-f.:]+$/.test(source) ? source : undefined;
 }

@@ -1,5 +1,13 @@
+import type { Context } from "hono";
 import { createMiddleware } from "hono/factory";
-import { authorize, nameOf, type Permissions, type StorageAction } from "../authorize.ts";
+import { addressOf } from "../../auth/authentication.ts";
+import {
+  authorize,
+  nameOf,
+  type Permissions,
+  type StorageAction,
+  type StorageResource,
+} from "../authorize.ts";
 import type { ObjectStore } from "../objects.ts";
 import { checkKey } from "../s3/keys.ts";
 import { accessDenied } from "./errors.ts";
@@ -22,12 +30,17 @@ export function routeGuard(access: Permissions, store: ObjectStore) {
           : await withoutBucket(action, principal.userId, () => context.req.json());
       context.set("resource", nameOf(action, place.bucket ?? "", key ?? ""));
       await access.freshened();
-      const values = { "s3:prefix": context.req.query("prefix") };
-      if (!authorize(access, principal, action, { ...place, values })) throw accessDenied();
+      if (!authorize(access, principal, action, { ...place, values: valuesOf(context) }))
+        throw accessDenied();
       await next();
     });
     return Object.assign(middleware, { action });
   };
+}
+
+/** What policies may look at besides, as S3 tells it too. */
+export function valuesOf(context: Context<RestEnv>): StorageResource["values"] {
+  return { "aws:SourceIp": addressOf(context.env?.source), "s3:prefix": context.req.query("prefix") };
 }
 
 /** One's own list, or what is to be made and will be one's own. */

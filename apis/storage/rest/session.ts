@@ -8,6 +8,8 @@ import { SESSION_COOKIE } from "../../auth/sessions/session-cookies.ts";
 import { RestError } from "./errors.ts";
 
 export interface RestEnv {
+  /** Given with each request: `app.fetch(request, { source: clientAddress })`. */
+  Bindings: { source?: string };
   Variables: {
     principal: Principal;
     /** Name of what the request is about, once that is known. */
