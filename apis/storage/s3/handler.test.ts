@@ -298,6 +298,23 @@ describe("reading", () => {
     expect(injected.code).toBe("InvalidArgument");
   });
 
+  test("S22: a stored page runs in an origin of its own, whoever calls it one, and nothing else is taken for a page", async () => {
+    const csp = "content-security-policy";
+    for (const type of ["text/html", "TEXT/HTML; charset=utf-8", "image/svg+xml", "application/xhtml+xml"]) {
+      await put("/alices/page", "<script>alert(1)</script>", { headers: { "content-type": type } });
+      const { headers } = await s3.send("GET", "/alices/page", alice);
+      expect(headers).toMatchObject({ "content-type": type, "x-content-type-options": "nosniff" });
+      expect(headers[csp]).toStartWith("sandbox ");
+      expect(headers[csp]).not.toContain("allow-same-origin");
+    }
+    await put("/alices/page", "<script>alert(1)</script>", { headers: { "content-type": "text/plain" } });
+    const plain = await s3.send("GET", "/alices/page", alice);
+    expect([plain.headers["x-content-type-options"], plain.headers[csp]]).toEqual(["nosniff", undefined]);
+    const query = "response-content-type=text%2Fhtml";
+    const called = await s3.send("GET", "/alices/page", { ...alice, query });
+    expect(called.headers[csp]).toStartWith("sandbox ");
+  });
+
   test("an object of no bytes has no extents, and no range", async () => {
     await put("/alices/empty", "");
     expect(s3.chunks.bytes.size).toBe(0);
