@@ -313,7 +313,7 @@ function routesOf(app: Pick<Hono, "routes">): { all: string[]; declared: string[
   };
 }
 
-test("every route is in the table, and all but the open ones declare an action", () => {
+test("S11: every route is in the table, and all but the open ones declare an action", () => {
   const ofAuth = routesOf(authApp as unknown as Hono);
   expect(ofAuth.all).toEqual([...Object.keys(AUTH_ROUTES), ...OPEN].sort());
   expect(ofAuth.declared).toEqual(Object.keys(AUTH_ROUTES).sort());
@@ -329,7 +329,7 @@ const APPS = [
 
 for (const [api, table] of APPS) {
   for (const [route, row] of Object.entries(table)) {
-    test(`${api}: ${route} is for ${row.allowed}`, async () => {
+    test(`S11: ${api}: ${route} is for ${row.allowed}`, async () => {
       const outcomes: Partial<Record<Caller, Outcome>> = {};
       for (const caller of CALLERS) {
         const [method = "", plain = ""] = route.split(" ");
@@ -395,7 +395,7 @@ const S3_OPERATIONS: Record<string, string> = {
   HeadObject: READS,
 };
 
-test("every S3 operation is in the table", () => {
+test("S11: every S3 operation is in the table", () => {
   expect(OPERATIONS.map(({ name }) => name).sort()).toEqual(Object.keys(S3_OPERATIONS).sort());
 });
 
@@ -448,7 +448,7 @@ async function* once(bytes: Uint8Array) {
 
 for (const operation of OPERATIONS) {
   const allowed = S3_OPERATIONS[operation.name] ?? "";
-  test(`S3: ${operation.name} is for ${allowed}`, async () => {
+  test(`S11: S3: ${operation.name} is for ${allowed}`, async () => {
     const outcomes: Partial<Record<Caller, Outcome>> = {};
     for (const caller of CALLERS) {
       outcomes[caller] = await s3Outcome(caller, operation);

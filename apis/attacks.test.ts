@@ -13,6 +13,7 @@ import type { AuthService } from "./auth/service.ts";
 import { AuthBench, PASSWORD, signedIn, tokenOf } from "./auth/test-auth.ts";
 import { createStorageApp } from "./storage/app.ts";
 import { ObjectStore } from "./storage/objects.ts";
+import { RecentReader } from "./storage/recent-reader.ts";
 import { type Credentials, signRequest } from "./storage/s3/auth/sign.ts";
 import { createS3 } from "./storage/s3/handler.ts";
 import type { S3Handler } from "./storage/s3/http.ts";
@@ -56,7 +57,7 @@ beforeAll(async () => {
   const store = new ObjectStore({
     master: master.client,
     writer: chunks,
-    reader: chunks,
+    reader: new RecentReader(chunks),
     clock: systemClock,
   });
   const { access } = auth;
@@ -250,6 +251,35 @@ test("E09: a password opens nothing but the sign-in, where the second factor is 
   expect((await sendS3("GET", "/", undefined, { headers: basic })).status).toBeGreaterThanOrEqual(400);
   const asKey = { accessKeyId: "alice", secretAccessKey: PASSWORD };
   expect((await sendS3("GET", "/", asKey)).text).toContain("<Code>InvalidAccessKeyId</Code>");
+});
+
+test("E16: what is kept in memory is given to nobody who may not read it, nor once that ended", async () => {
+  await auth.createUser({ name: "guest", password: PASSWORD });
+  await auth.roles.create("guest-of-alice", {
+    Statement: { Effect: "Allow", Action: "s3:GetObject", Resource: "arn:aws:s3:::alices/*" },
+  });
+  const guest = { kind: "user", name: "guest" } as const;
+  const [bearer, key] = [await tokenOf(auth, "guest"), await auth.createKey("guest")];
+  const ask = async () => {
+    const answers = [
+      await send("storage", "GET", "/buckets/alices/objects/key", { bearer }),
+      await sendS3("GET", "/alices/key", key),
+    ];
+    return answers.map(({ status, text }) => [status, text === TEXT]);
+  };
+  const [open, closed] = [
+    [200, true],
+    [403, false],
+  ];
+  expect(await keptText()).toBe(TEXT);
+  expect(await ask()).toEqual([closed, closed]);
+  await auth.attachments.attach(guest, "guest-of-alice");
+  expect(await ask()).toEqual([open, open]);
+  await auth.attachments.detach(guest, "guest-of-alice");
+  expect(await ask()).toEqual([closed, closed]);
+  const mine = { bearer: await tokenOf(auth, "alice") };
+  const { headers } = await send("storage", "GET", "/buckets/alices/objects/key", mine);
+  expect(headers.get("cache-control")).toBe("private, no-cache");
 });
 
 test("E18: a name makes nobody an administrator", async () => {

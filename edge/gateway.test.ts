@@ -128,7 +128,7 @@ describe("the HTTPS port", () => {
     ]);
   });
 
-  test("lets no client say who it is", async () => {
+  test("S16, E14: lets no client say who it is", async () => {
     const forged = {
       "x-forwarded-for": "6.6.6.6",
       X_Forwarded_Proto: "https",

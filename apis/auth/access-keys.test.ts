@@ -110,7 +110,7 @@ test("a sealed secret moved to another key's row is not used", async () => {
   expect(restarted.find(mine.accessKeyId)?.secretAccessKey).toBe(mine.secretAccessKey);
 });
 
-test("neither a dump nor the files of the database hold a secret", async () => {
+test("S21: neither a dump nor the files of the database hold a secret", async () => {
   const key = await auth.createKey("alice");
   await auth.importKey("alice", "imported", "an-imported-secret");
   await sql`CHECKPOINT`;

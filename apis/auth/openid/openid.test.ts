@@ -78,7 +78,7 @@ test("a linked account signs in, by issuer and subject", async () => {
   );
 });
 
-test("an account that was not linked signs nobody in, whatever e-mail or name it claims", async () => {
+test("S13: an account that was not linked signs nobody in, whatever e-mail or name it claims", async () => {
   expect(await refusal(signIn("root"))).toBe("not_linked");
   expect(await refusal(signIn("root@cloud.test"))).toBe("not_linked");
 });
@@ -98,7 +98,7 @@ test.each<[string, Lie]>([
   ["no signature", { algorithm: "none" }],
   ["the client secret for a key", { algorithm: "HS256" }],
   ["somebody else's signature", { otherKey: true }],
-])("an ID token with %s is refused", async (_fault, lie) => {
+])("S13: an ID token with %s is refused", async (_fault, lie) => {
   await link(`lied-about-${_fault}`);
   provider.lie = lie;
   expect(await refusal(signIn(`lied-about-${_fault}`))).toBe("openid_refused");
@@ -138,7 +138,7 @@ test("an answer with another state, another issuer, none of either, or an error 
   }
 });
 
-test("a provider cannot pass its answer off as another's", async () => {
+test("S13: a provider cannot pass its answer off as another's", async () => {
   await link("mixed-up");
   // The person left for one provider and comes back to the other one's callback, or the other way round.
   const { url, flow } = await auth.openidSignIn.begin("other");
@@ -165,7 +165,7 @@ test("who left for one provider is not taken back from another that it forwarded
   await unlinkAll();
 });
 
-test("a code is taken once, even from a provider that grants it twice", async () => {
+test("S13: a code is taken once, even from a provider that grants it twice", async () => {
   await link("replayed");
   provider.grantsTwice = true;
   const { url, flow } = await auth.openidSignIn.begin("work");

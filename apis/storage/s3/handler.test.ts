@@ -159,7 +159,7 @@ describe("who may do what", () => {
     expect((await s3.send("GET", "/alices/key", alice)).text).toBe("private");
   });
 
-  test("strangers are not told whether a bucket is there or what is built", async () => {
+  test("S10: strangers are not told whether a bucket is there or what is built", async () => {
     for (const [path, query] of [["/nobodys-bucket"], ["/alices", "inventory"], ["/"]] as const) {
       expect((await s3.send("GET", path, { query })).code).toBe("AccessDenied");
     }
@@ -587,7 +587,7 @@ describe("failures of the engine", () => {
     expect((await s3.send("DELETE", "/alices/key", alice)).status).toBe(204);
   });
 
-  test("no query, and so no presigned signature, is logged", async () => {
+  test("S21: no query, and so no presigned signature, is logged", async () => {
     s3.master.errors.set("getBucket", new Error("boom"));
     await s3.send("GET", "/new-name", { ...alice, query: "prefix=hidden" });
     expect(JSON.stringify(s3.logged)).toContain("/new-name");
@@ -595,7 +595,7 @@ describe("failures of the engine", () => {
   });
 });
 
-test("an error names what was asked for, the request, and is well-formed whatever the path", async () => {
+test("E12: an error names what was asked for, the request, and is well-formed whatever the path", async () => {
   const answer = await s3.send("GET", "/alices/%3Ca%3E&b", alice);
   expect(answer.headers).toMatchObject({
     "content-type": "application/xml",
