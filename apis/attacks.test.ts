@@ -91,6 +91,7 @@ interface Sent {
   /** Sent as JSON unless it is text. */
   body?: object | string;
   source?: string;
+  scheme?: "http";
 }
 
 async function send(api: keyof typeof apps, method: string, path: string, sent: Sent = {}) {
@@ -99,12 +100,13 @@ async function send(api: keyof typeof apps, method: string, path: string, sent: 
   if (sent.bearer !== undefined) headers.set("authorization", `Bearer ${sent.bearer}`);
   if (typeof sent.body === "object") headers.set("content-type", "application/json");
   if (text !== undefined) headers.set("content-length", String(Buffer.byteLength(text)));
-  const request = new Request(`https://${HOST}${path}`, { method, headers, body: text });
+  const request = new Request(`${sent.scheme ?? "https"}://${HOST}${path}`, { method, headers, body: text });
   const response = await apps[api].fetch(request, { source: sent.source ?? FAR });
   return { status: response.status, headers: response.headers, text: await response.text() };
 }
 
 interface SentToS3 {
+  overTls?: boolean;
   query?: string;
   headers?: Record<string, string>;
   body?: string;
@@ -112,7 +114,7 @@ interface SentToS3 {
 }
 
 async function sendS3(method: string, rawPath: string, key: Credentials | undefined, sent: SentToS3 = {}) {
-  const { query, body, source = FAR } = sent;
+  const { query, body, source = FAR, overTls } = sent;
   const headers = { ...sent.headers, ...(body && { "content-length": String(Buffer.byteLength(body)) }) };
   const signed = key
     ? signRequest({ method, host: HOST, rawPath, query, headers }, key, REGION, Date.now())
@@ -123,6 +125,7 @@ async function sendS3(method: string, rawPath: string, key: Credentials | undefi
     headers: new Map(Object.entries(signed)),
     body: body === undefined ? null : once(body),
     remoteAddress: source,
+    overTls,
     requestId: "1",
   });
   const pieces: Uint8Array[] = [];
@@ -366,6 +369,42 @@ test("S16: a policy that looks at the client's address holds at every API, whate
   expect(far).toEqual(all(200, far) as typeof far);
   expect(near).toEqual(all(403, near) as typeof near);
   expect(mapped).toEqual(all(403, mapped) as typeof mapped);
+});
+
+test("S16: a policy that asks for TLS binds whoever comes without, at every operation", async () => {
+  await auth.createUser({ name: "careful", password: PASSWORD });
+  await auth.roles.create("tls-alone", {
+    Statement: {
+      Effect: "Deny",
+      Action: "*",
+      Resource: "*",
+      Condition: { Bool: { "aws:SecureTransport": "false" } },
+    },
+  });
+  const careful = { kind: "user", name: "careful" } as const;
+  for (const role of ["admin", "tls-alone"]) await auth.attachments.attach(careful, role);
+  const [bearer, key] = [await tokenOf(auth, "careful"), await auth.createKey("careful")];
+  const copied = { "x-amz-copy-source": "/alices/key" };
+  const ask = async (overTls: boolean) => {
+    const answers = [
+      await sendS3("GET", "/", key, { overTls }),
+      await sendS3("GET", "/alices/key", key, { overTls, headers: { "x-forwarded-proto": "https" } }),
+      await sendS3("PUT", "/alices/copy", key, { overTls, headers: copied }),
+      await sendS3("DELETE", "/alices/copy", key, { overTls }),
+    ];
+    return answers.map(({ status }) => status);
+  };
+  expect(await ask(true)).toEqual([200, 200, 200, 204]);
+  expect(await ask(false)).toEqual([403, 403, 403, 403]);
+  for (const [api, path] of [
+    ["auth", "/users"],
+    ["audit", "/entries"],
+    ["storage", "/buckets"],
+    ["storage", "/buckets/alices/objects/key"],
+  ] as const) {
+    expect([path, (await send(api, "GET", path, { bearer })).status]).toEqual([path, 200]);
+    expect([path, (await send(api, "GET", path, { bearer, scheme: "http" })).status]).toEqual([path, 403]);
+  }
 });
 
 test("S21: no secret is in a log line, in the audit log or in an answer that did not ask for it, errors included", async () => {

@@ -1,6 +1,6 @@
 // The JSON APIs over plain HTTP, for gateways of the same cluster.
 import type { Log } from "../std/log.ts";
-import { GATEWAY_HEADER, SOURCE_HEADER, sourceOf } from "./gateway-trust.ts";
+import { sourceOf } from "./gateway-trust.ts";
 import type { MountedApis } from "./serve.ts";
 
 export interface ServicesOptions {
@@ -30,10 +30,7 @@ export function listenServices(apis: MountedApis, options: ServicesOptions): Ser
     maxRequestBodySize: Number.MAX_SAFE_INTEGER,
     async fetch(request, running) {
       const peer = running.requestIP(request)?.address ?? "";
-      const source = sourceOf((name) => request.headers.get(name), peer, token);
-      request.headers.delete(GATEWAY_HEADER);
-      request.headers.delete(SOURCE_HEADER);
-      return answer(apis, request, source);
+      return answer(apis, request, sourceOf(request, peer, token));
     },
     error(error) {
       log.error("a request failed", { error: error.stack ?? error.message });

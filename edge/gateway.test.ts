@@ -114,8 +114,9 @@ describe("the HTTPS port", () => {
   test("serves S3 at storage.<domain>, path style and virtual-host style", async () => {
     for (const host of [`storage.${DOMAIN}`, `bucket.storage.${DOMAIN}`]) {
       const seen = await (await https(`https://${host}/key?list-type=2`)).json();
+      const virtualHostSuffix = `storage.${DOMAIN}`;
       expect(seen).toEqual({
-        s3: { method: "GET", target: "/key?list-type=2", host, virtualHostSuffix: `storage.${DOMAIN}` },
+        s3: { method: "GET", target: "/key?list-type=2", host, virtualHostSuffix, overTls: true },
       });
     }
   });
@@ -213,6 +214,7 @@ describe("the S3 port", () => {
       "GET /b/a/../c//d?x HTTP/1.1\r\nHost: any\r\nConnection: close\r\n\r\n",
     );
     expect(answer).toContain('"target":"/b/a/../c//d?x"');
+    expect(answer).toContain('"overTls":false');
   });
 
   test("takes a signed look at a bucket named healthz for what it is", async () => {

@@ -1,6 +1,7 @@
 import type { Context } from "hono";
 import { getCookie } from "hono/cookie";
 import { createMiddleware } from "hono/factory";
+import { isOverTls } from "../gateway-trust.ts";
 import { AuthError } from "./errors.ts";
 import type { Principal } from "./identity.ts";
 import type { AuthService } from "./service.ts";
@@ -33,9 +34,13 @@ export function sourceOf(context: Context<AuthEnvironment>): string {
   return context.env?.source ?? "unknown";
 }
 
-/** `source` where it is an address, as policies look at; of the admin socket there is none. */
-export function addressOf(source: string | undefined): string | undefined {
-  return source !== undefined && /^[0-9A-Fa-f.:]+$/.test(source) ? source : undefined;
+/** What policies may look at of the connection. The admin socket has no address. */
+export function connectionValues(context: Context) {
+  const source = sourceOf(context);
+  return {
+    "aws:SourceIp": /^[0-9A-Fa-f.:]+$/.test(source) ? source : undefined,
+    "aws:SecureTransport": isOverTls(context.req.raw),
+  };
 }
 
 export function clientOf(context: Context<AuthEnvironment>): Client {

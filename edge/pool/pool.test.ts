@@ -1,5 +1,6 @@
 import { afterEach, beforeEach, expect, test } from "bun:test";
-import { behindGateways, gatewayToken } from "../../apis/gateway-trust.ts";
+import { connect } from "node:net";
+import { behindGateways, gatewayToken, isOverTls } from "../../apis/gateway-trust.ts";
 import { listenServices, type ServicesListener } from "../../apis/listen-services.ts";
 import type { Apis, MountedApis } from "../../apis/serve.ts";
 import type { S3Request } from "../../apis/storage/s3/http.ts";
@@ -13,19 +14,21 @@ import { connectPool } from "./pool.ts";
 const TOKEN = gatewayToken("00".repeat(32));
 const ENVIRONMENT = { clock: systemClock, random: systemRandom, log: silentLog };
 
+let apis: MountedApis;
 let services: ServicesListener;
 let s3: S3Listener;
 let pool: Apis;
 
 beforeEach(async () => {
-  const apis: MountedApis = {
+  apis = {
     ...fakeApis({
-      s3: async ({ method, target, headers, body, remoteAddress }) => ({
+      s3: async ({ method, target, headers, body, remoteAddress, overTls }) => ({
         status: 207,
         headers: {
           "content-type": "text/plain",
           "x-amz-meta-a": "1",
           "x-amz-meta-source": remoteAddress,
+          "x-amz-meta-tls": String(overTls),
           "x-amz-meta-trust": [...headers.keys()].filter((name) => name.startsWith("x-skerry")).join(),
         },
         body: method === "HEAD" ? null : `${method} ${target} ${headers.get("host")} ${await textOf(body)}`,
@@ -61,6 +64,21 @@ async function textOf(body: AsyncIterable<Uint8Array> | null): Promise<string> {
 function call(path: string, init: RequestInit = {}): Promise<Response> {
   const request = new Request(`https://skerry.localhost${path}`, init);
   return Promise.resolve(pool.mounted(request, "192.0.2.7"));
+}
+
+/** What comes back for one request line. */
+function rawAnswer(port: number, line: string): Promise<string> {
+  const { promise, resolve, reject } = Promise.withResolvers<string>();
+  let answer = "";
+  const socket = connect(port, "127.0.0.1", () => {
+    socket.write(`${line}\r\nHost: skerry.localhost\r\nConnection: close\r\n\r\n`);
+  });
+  socket.on("data", (bytes) => {
+    answer += bytes;
+  });
+  socket.on("close", () => resolve(answer));
+  socket.on("error", reject);
+  return promise;
 }
 
 function s3Request(request: Partial<S3Request>): S3Request {
@@ -122,6 +140,32 @@ test("S16: S3 in another process sees the client's address, which nobody but a g
     const seen = (await fetch(`http://127.0.0.1:${s3.port}/`, { headers })).headers;
     expect([seen.get("x-amz-meta-source"), seen.get("x-amz-meta-trust")]).toEqual(["127.0.0.1", ""]);
   }
+});
+
+test("S16: nobody but a gateway may say that a client came under TLS", async () => {
+  const under = async (answer: Promise<Response>) => (await answer).headers.get("x-under-tls");
+  const { port, stop } = listenServices(
+    {
+      ...apis,
+      mounted: (request) => new Response(null, { headers: { "x-under-tls": String(isOverTls(request)) } }),
+    },
+    { hostname: "127.0.0.1", port: 0, token: TOKEN, log: silentLog },
+  );
+  const urls = [`http://127.0.0.1:${port}`];
+  const own = connectPool(ENVIRONMENT, { urls, s3Urls: [`http://127.0.0.1:${s3.port}`], token: TOKEN });
+  const through = (url: string) => under(Promise.resolve(own.mounted(new Request(url), "192.0.2.7")));
+  expect(await through("https://skerry.localhost/api/auth/session")).toBe("true");
+  expect(await through("http://skerry.localhost/api/auth/session")).toBe("false");
+  const headers = { "x-skerry-gateway": "wrong", "x-skerry-tls": "1", "x-forwarded-proto": "https" };
+  expect(await under(fetch(`${urls[0]}/api/auth/session`, { headers }))).toBe("false");
+  expect(await rawAnswer(port, "GET https://skerry.localhost/api/auth/session HTTP/1.1")).toContain("false");
+  const ofS3 = async (overTls?: boolean) => (await own.s3(s3Request({ overTls }))).headers["x-amz-meta-tls"];
+  expect([await ofS3(true), await ofS3(false), await ofS3()]).toEqual(["true", "false", "false"]);
+  expect((await fetch(`http://127.0.0.1:${s3.port}/`, { headers })).headers.get("x-amz-meta-tls")).toBe(
+    "false",
+  );
+  await own.close();
+  await stop(0);
 });
 
 test("while nobody answers, a client is told to come back, and health tells why", async () => {

@@ -1,5 +1,5 @@
 // The APIs in other processes: the same interface as those in this one.
-import { GATEWAY_HEADER, SOURCE_HEADER } from "../../apis/gateway-trust.ts";
+import { GATEWAY_HEADER, isOverTls, SOURCE_HEADER, TLS_HEADER } from "../../apis/gateway-trust.ts";
 import type { ApiFetch, Apis } from "../../apis/serve.ts";
 import type { Clock } from "../../std/clock.ts";
 import type { Log } from "../../std/log.ts";
@@ -57,6 +57,7 @@ function proxy(root: string, backends: Backends, token: string): ApiFetch {
     for (const hop of HOP_BY_HOP) headers.delete(hop);
     headers.set(GATEWAY_HEADER, token);
     headers.set(SOURCE_HEADER, source);
+    headers.set(TLS_HEADER, isOverTls(request) ? "1" : "0");
     try {
       const response = await fetch(`${base}${root}${pathname}${search}`, {
         method: request.method,

@@ -3,7 +3,7 @@
 import { Agent, request as httpRequest, type IncomingMessage } from "node:http";
 import { Readable } from "node:stream";
 import { pipeline } from "node:stream/promises";
-import { GATEWAY_HEADER, SOURCE_HEADER } from "../../apis/gateway-trust.ts";
+import { GATEWAY_HEADER, SOURCE_HEADER, TLS_HEADER } from "../../apis/gateway-trust.ts";
 import type { S3Handler, S3Request, S3Response } from "../../apis/storage/s3/http.ts";
 import type { Backends } from "./backends.ts";
 
@@ -42,7 +42,12 @@ function forward(base: string, request: S3Request, agent: Agent, token: string):
     port,
     method: request.method,
     path: request.target,
-    headers: { ...headers, [GATEWAY_HEADER]: token, [SOURCE_HEADER]: request.remoteAddress },
+    headers: {
+      ...headers,
+      [GATEWAY_HEADER]: token,
+      [SOURCE_HEADER]: request.remoteAddress,
+      [TLS_HEADER]: request.overTls ? "1" : "0",
+    },
     setHost: false,
   });
   outgoing.once("response", resolve);

@@ -17,10 +17,10 @@ export function fakeApis(more: { s3?: S3Handler; mounted?: ApiFetch } = {}): Fak
       const body = await request.text();
       return Response.json({ api, method: request.method, path: pathname + search, headers, source, body });
     };
-  const s3: S3Handler = async ({ method, target, headers, virtualHostSuffix }) => ({
+  const s3: S3Handler = async ({ method, target, headers, virtualHostSuffix, overTls = false }) => ({
     status: 200,
     headers: { "content-type": "application/json" },
-    body: JSON.stringify({ s3: { method, target, host: headers.get("host"), virtualHostSuffix } }),
+    body: JSON.stringify({ s3: { method, target, host: headers.get("host"), virtualHostSuffix, overTls } }),
   });
   const apis: FakeApis = {
     trouble: [],

@@ -1,7 +1,7 @@
 import type { Context, MiddlewareHandler } from "hono";
 import { createMiddleware } from "hono/factory";
 import type { Action, KindOf } from "../../policy/actions.ts";
-import { type AuthEnvironment, addressOf } from "../authentication.ts";
+import { type AuthEnvironment, connectionValues } from "../authentication.ts";
 import { notFound } from "../errors.ts";
 import type { Principal } from "../identity.ts";
 import type { AuthService } from "../service.ts";
@@ -45,7 +45,7 @@ export function may<A extends Action>(
     const place = await on(context, auth.places, caller);
     context.set("resource", place.resource);
     if (isGivenUp) return next();
-    const values = { ...place.values, "aws:SourceIp": addressOf(context.env?.source) };
+    const values = { ...place.values, ...connectionValues(context) };
     if (!auth.access.decide(caller, action, { ...place, values }).allowed) {
       throw hidden === undefined ? forbidden(action) : notFound(hidden, context.req.param("id") ?? "");
     }

@@ -1,6 +1,6 @@
 import type { Context } from "hono";
 import { createMiddleware } from "hono/factory";
-import { addressOf } from "../../auth/authentication.ts";
+import { connectionValues } from "../../auth/authentication.ts";
 import {
   authorize,
   nameOf,
@@ -39,8 +39,8 @@ export function routeGuard(access: Permissions, store: ObjectStore) {
 }
 
 /** What policies may look at besides, as S3 tells it too. */
-export function valuesOf(context: Context<RestEnv>): StorageResource["values"] {
-  return { "aws:SourceIp": addressOf(context.env?.source), "s3:prefix": context.req.query("prefix") };
+export function valuesOf(context: Context): StorageResource["values"] {
+  return { ...connectionValues(context), "s3:prefix": context.req.query("prefix") };
 }
 
 /** One's own list, or what is to be made and will be one's own. */

@@ -21,6 +21,11 @@ export interface NamedObject {
   error?: unknown;
 }
 
+/** What policies may look at of the connection. */
+export function connectionValues({ remoteAddress, overTls = false }: S3Request): StorageResource["values"] {
+  return { "aws:SourceIp": remoteAddress, "aws:SecureTransport": overTls };
+}
+
 const NO_OBJECTS: readonly NamedObject[] = [];
 
 export class Call {
@@ -50,7 +55,7 @@ export class Call {
 
   /** Whether the caller may do something besides what the operation itself asks for. */
   may(action: StorageAction, resource: StorageResource): boolean {
-    const values = { "aws:SourceIp": this.request.remoteAddress };
+    const values = connectionValues(this.request);
     return authorize(this.services.access, this.caller.principal, action, { ...resource, values });
   }
 

@@ -25,6 +25,7 @@ export function s3Fetch(handler: S3Handler, options: S3FetchOptions): S3Fetch {
       headers: new Map(request.headers),
       body: request.body,
       remoteAddress,
+      overTls: request.url.startsWith("https:"),
       requestId: nextRequestId(),
       virtualHostSuffix: options.virtualHostSuffix,
     });

@@ -8,7 +8,7 @@ import { ObjectStore, type StoreParts } from "../objects.ts";
 import { recordS3, type S3Audit, type S3Event } from "../recorded.ts";
 import { type Authenticated, authenticate } from "./auth/authenticate.ts";
 import type { S3Target } from "./auth/target.ts";
-import { Call, type Services } from "./call.ts";
+import { Call, connectionValues, type Services } from "./call.ts";
 import { errorDocument, S3Error, type S3Failure } from "./errors.ts";
 import { failureOf } from "./failure.ts";
 import type { S3Handler, S3Request, S3Response } from "./http.ts";
@@ -120,7 +120,7 @@ async function authorizedOwner(
   if (stale !== undefined) await stale;
   // DeleteObjects names its keys in the body, and asks for each.
   const decidesItself = key === undefined && action === "s3:DeleteObject";
-  const values = { "aws:SourceIp": request.remoteAddress, "s3:prefix": query.get("prefix") };
+  const values = { ...connectionValues(request), "s3:prefix": query.get("prefix") };
   if (!decidesItself && !authorize(access, principal, action, { bucket, key, owner, values })) {
     throw new S3Error("AccessDenied");
   }
