@@ -4,13 +4,17 @@ import { afterAll, beforeAll, expect, setDefaultTimeout, test } from "bun:test";
 import { createHash } from "node:crypto";
 import type { Hono } from "hono";
 import { findTargetHandler } from "hono/utils/handler";
+import { z } from "zod";
 import { RemoteError } from "../chunkd/protocol/errors.ts";
 import { delay, systemClock } from "../std/clock.ts";
 import type { Database } from "../std/db/database.ts";
 import { silentLog } from "../std/log.ts";
+import { AUTH_TEXT } from "./auth/api-text.ts";
 import { createAuthApp } from "./auth/app.ts";
 import type { AuthService } from "./auth/service.ts";
 import { AuthBench, PASSWORD, tokenOf } from "./auth/test-auth.ts";
+import type { RouteText, RouteTexts } from "./openapi/route-text.ts";
+import { STORAGE_TEXT } from "./storage/api-text.ts";
 import { createStorageApp } from "./storage/app.ts";
 import { ObjectStore } from "./storage/objects.ts";
 import { signRequest } from "./storage/s3/auth/sign.ts";
@@ -67,7 +71,13 @@ beforeAll(async () => {
   }
   const chunks = new MemoryChunks();
   store = new ObjectStore({ master: master.client, writer: chunks, reader: chunks, clock: systemClock });
-  storageApp = createStorageApp({ store, sessions: auth, access: auth.access, log: silentLog });
+  storageApp = createStorageApp({
+    store,
+    sessions: auth,
+    access: auth.access,
+    clock: systemClock,
+    log: silentLog,
+  });
   s3 = createS3({
     keyring: auth,
     access: auth.access,
@@ -276,6 +286,7 @@ const AUTH_ROUTES: Record<string, Row> = {
 
 /** They prove who one is, or tell what everybody may know. */
 const OPEN = [
+  "GET /openapi.json",
   "GET /.well-known/jwks.json",
   "POST /session",
   "POST /session/refresh",
@@ -302,6 +313,8 @@ const STORAGE_ROUTES: Record<string, Row> = {
   "GET /status": { allowed: "ra" },
 };
 
+const STORAGE_OPEN = ["GET /healthz", "GET /openapi.json"];
+
 /** The routes of an app, and those among them that declare an action. */
 function routesOf(app: Pick<Hono, "routes">): { all: string[]; declared: string[] } {
   const routes = app.routes.filter(({ method }) => method !== "ALL");
@@ -318,16 +331,34 @@ test("S11: every route is in the table, and all but the open ones declare an act
   expect(ofAuth.all).toEqual([...Object.keys(AUTH_ROUTES), ...OPEN].sort());
   expect(ofAuth.declared).toEqual(Object.keys(AUTH_ROUTES).sort());
   const ofStorage = routesOf(storageApp as unknown as Hono);
-  expect(ofStorage.all).toEqual([...Object.keys(STORAGE_ROUTES), "GET /healthz"].sort());
+  expect(ofStorage.all).toEqual([...Object.keys(STORAGE_ROUTES), ...STORAGE_OPEN].sort());
   expect(ofStorage.declared).toEqual(Object.keys(STORAGE_ROUTES).sort());
 });
 
 const APPS = [
-  ["auth", AUTH_ROUTES],
-  ["storage", STORAGE_ROUTES],
+  ["auth", AUTH_ROUTES, AUTH_TEXT],
+  ["storage", STORAGE_ROUTES, STORAGE_TEXT],
 ] as const;
 
-for (const [api, table] of APPS) {
+test("the documents of the APIs are open to anybody", async () => {
+  for (const app of [authApp, storageApp]) {
+    const response = await app.request("/openapi.json");
+    expect([response.status, (await response.json()).openapi]).toEqual([200, "3.1.1"]);
+  }
+});
+
+const ERROR = z.strictObject({ error: z.strictObject({ code: z.string(), message: z.string() }) });
+
+/** What is answered is what the API's document says of the route. */
+async function expectDocumented(text: RouteText, response: Response): Promise<void> {
+  const { status } = response;
+  const said = status < 400 ? text.answers[status] : ERROR;
+  expect([status, said !== undefined]).toEqual([status, true]);
+  if (said === null) expect(await response.text()).toBe("");
+  else if (said instanceof z.ZodType) expect(said.safeParse(await response.json()).error).toBeUndefined();
+}
+
+for (const [api, table, text] of APPS) {
   for (const [route, row] of Object.entries(table)) {
     test(`S11: ${api}: ${route} is for ${row.allowed}`, async () => {
       const outcomes: Partial<Record<Caller, Outcome>> = {};
@@ -339,6 +370,7 @@ for (const [api, table] of APPS) {
           api === "auth"
             ? await authApp.fetch(request, { source: "192.0.2.1" })
             : await storageApp.request(request);
+        await expectDocumented((text.routes as RouteTexts)[route]!, response.clone());
         outcomes[caller] = await outcomeOf(response, row.hidden ?? false);
         if (row.endsSessions) await signIn();
       }

@@ -11,6 +11,7 @@ import { decideByAuth } from "./audit-access.ts";
 import { createAuthApp } from "./auth/app.ts";
 import type { AuthService } from "./auth/service.ts";
 import { AuthBench, PASSWORD, signedIn, tokenOf } from "./auth/test-auth.ts";
+import type { Origin } from "./gateway-trust.ts";
 import { createStorageApp } from "./storage/app.ts";
 import { ObjectStore } from "./storage/objects.ts";
 import { RecentReader } from "./storage/recent-reader.ts";
@@ -31,7 +32,7 @@ const EVERYTHING = {
 };
 const TEXT = "for alice alone";
 
-type App = { fetch(request: Request, bindings: { source: string }): Response | Promise<Response> };
+type App = { fetch(request: Request, origin: Partial<Origin>): Response | Promise<Response> };
 
 let bench: AuthBench;
 let auth: AuthService;
@@ -63,7 +64,7 @@ beforeAll(async () => {
   const { access } = auth;
   apps = {
     auth: createAuthApp(auth, log, { audit }),
-    storage: createStorageApp({ store, sessions: auth, access, audit, log }),
+    storage: createStorageApp({ store, sessions: auth, access, audit, clock: systemClock, log }),
     audit: createAuditApp({ audit, decide: decideByAuth(auth), log }),
   };
   s3 = createS3({ keyring: auth, access, region: REGION, clock: systemClock, log, store, audit });
@@ -91,7 +92,7 @@ interface Sent {
   /** Sent as JSON unless it is text. */
   body?: object | string;
   source?: string;
-  scheme?: "http";
+  overTls?: boolean;
 }
 
 async function send(api: keyof typeof apps, method: string, path: string, sent: Sent = {}) {
@@ -100,8 +101,9 @@ async function send(api: keyof typeof apps, method: string, path: string, sent: 
   if (sent.bearer !== undefined) headers.set("authorization", `Bearer ${sent.bearer}`);
   if (typeof sent.body === "object") headers.set("content-type", "application/json");
   if (text !== undefined) headers.set("content-length", String(Buffer.byteLength(text)));
-  const request = new Request(`${sent.scheme ?? "https"}://${HOST}${path}`, { method, headers, body: text });
-  const response = await apps[api].fetch(request, { source: sent.source ?? FAR });
+  const request = new Request(`https://${HOST}${path}`, { method, headers, body: text });
+  const { source = FAR, overTls = true } = sent;
+  const response = await apps[api].fetch(request, { source, overTls });
   return { status: response.status, headers: response.headers, text: await response.text() };
 }
 
@@ -403,7 +405,7 @@ test("S16: a policy that asks for TLS binds whoever comes without, at every oper
     ["storage", "/buckets/alices/objects/key"],
   ] as const) {
     expect([path, (await send(api, "GET", path, { bearer })).status]).toEqual([path, 200]);
-    expect([path, (await send(api, "GET", path, { bearer, scheme: "http" })).status]).toEqual([path, 403]);
+    expect([path, (await send(api, "GET", path, { bearer, overTls: false })).status]).toEqual([path, 403]);
   }
 });
 

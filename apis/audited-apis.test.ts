@@ -17,6 +17,7 @@ import { REGION } from "./storage/testing/s3-double.ts";
 setDefaultTimeout(60_000);
 
 const SOURCE = "192.0.2.7";
+const REQUEST_ID = "request-1";
 const HOST = "cloud.test";
 
 let bench: AuthBench;
@@ -42,7 +43,14 @@ beforeAll(async () => {
     clock: systemClock,
   });
   const { access } = auth;
-  storageApp = createStorageApp({ store, sessions: auth, access, audit, log: silentLog });
+  storageApp = createStorageApp({
+    store,
+    sessions: auth,
+    access,
+    audit,
+    clock: systemClock,
+    log: silentLog,
+  });
   s3 = createS3({ keyring: auth, access, region: REGION, clock: systemClock, log: silentLog, store, audit });
   await auth.ensureAdmin({ name: "root", password: PASSWORD });
   await auth.createUser({ name: "alice", password: PASSWORD });
@@ -53,13 +61,13 @@ afterAll(async () => {
   await bench.stop();
 });
 
-/** Waits for an entry of this action as `outcome actor code resource` says. */
+/** Waits for an entry of this action as `outcome actor code resource` says, under the id that the gateway gave its request. */
 async function recorded(action: string, expected: RegExp): Promise<void> {
   await eventually(async () => {
     const { entries } = await audit.entries({ action }, { limit: 10 });
-    return entries.some(({ outcome, actor, code, resource, source }) => {
+    return entries.some(({ outcome, actor, code, resource, source, requestId }) => {
       const told = `${outcome} ${actor.name || actor.kind} ${code || "-"} ${resource}`;
-      return source === SOURCE && expected.test(told);
+      return source === SOURCE && requestId === REQUEST_ID && expected.test(told);
     });
   });
 }
@@ -71,14 +79,14 @@ function send(
   body?: object,
   token?: string,
 ) {
-  const headers: Record<string, string> = { "content-type": "application/json" };
+  const headers: Record<string, string> = { "content-type": "application/json", "x-request-id": "forged" };
   if (token !== undefined) headers.authorization = `Bearer ${token}`;
   const request = new Request(`https://${HOST}${path}`, {
     method,
     headers,
     body: body && JSON.stringify(body),
   });
-  return app.fetch(request, { source: SOURCE });
+  return app.fetch(request, { source: SOURCE, requestId: REQUEST_ID });
 }
 
 test("who signs in, and who fails to", async () => {
@@ -136,7 +144,7 @@ test("what S3 refuses, and buckets made there", async () => {
       headers,
       host: HOST,
       remoteAddress: SOURCE,
-      requestId: "r1",
+      requestId: REQUEST_ID,
       body: null,
     };
     return (await s3(request as never)).status;

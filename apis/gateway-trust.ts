@@ -1,22 +1,27 @@
 // How the role `apis` knows that a request comes through a gateway of its own cluster, which may then say who the
-// client is. Anybody else who reaches the port is the client himself.
+// client is and what the request is called. Anybody else who reaches the port is the client himself.
 import { createHmac, timingSafeEqual } from "node:crypto";
 import type { S3Handler } from "./storage/s3/http.ts";
 
 /** Proves the gateway; holds the value of {@link gatewayToken}. */
-export const GATEWAY_HEADER = "x-skerry-gateway";
+const GATEWAY_HEADER = "x-skerry-gateway";
 /** The client's address, as the gateway saw it. */
-export const SOURCE_HEADER = "x-skerry-source";
+const SOURCE_HEADER = "x-skerry-source";
+/** The id that the gateway gave the request. */
+const REQUEST_ID_HEADER = "x-skerry-request-id";
+
 /** "1" where the client's connection to the gateway was under TLS. */
-export const TLS_HEADER = "x-skerry-tls";
+const TLS_HEADER = "x-skerry-tls";
+/** What is between a gateway and the APIs, and goes no further. */
+export const GATEWAY_HEADERS = [GATEWAY_HEADER, SOURCE_HEADER, REQUEST_ID_HEADER, TLS_HEADER];
 
-const ALL_HEADERS = [GATEWAY_HEADER, SOURCE_HEADER, TLS_HEADER];
-
-type Header = (name: string) => string | null | undefined;
-
-interface ClientConnection {
+/** What a gateway tells about a request. */
+export interface Origin {
   /** The client's address. */
   source: string;
+  /** For logs, and for the client in X-Request-Id. */
+  requestId: string;
+  /** Whether the client's connection was under TLS. */
   overTls: boolean;
 }
 
@@ -25,40 +30,39 @@ export function gatewayToken(clusterSecret: string): string {
   return createHmac("sha256", clusterSecret).update("skerry gateway").digest("hex");
 }
 
-/** The gateway's word where one has proved itself by `token`, else what is seen here. */
-function clientConnection(header: Header, seen: ClientConnection, token: string): ClientConnection {
+/** The headers that tell `origin` to another process, in the name of whoever has `token`. */
+export function originHeaders({ source, requestId, overTls }: Origin, token: string): Record<string, string> {
+  return {
+    [GATEWAY_HEADER]: token,
+    [SOURCE_HEADER]: source,
+    [REQUEST_ID_HEADER]: requestId,
+    [TLS_HEADER]: overTls ? "1" : "0",
+  };
+}
+
+/** The gateway's word where one has proved itself by `token`; else `own`, what this process knows by itself. */
+export function originOf(
+  header: (name: string) => string | null | undefined,
+  own: Origin,
+  token: string,
+): Origin {
   const given = Buffer.from(header(GATEWAY_HEADER) ?? "");
   const expected = Buffer.from(token);
-  const proved = given.length === expected.length && timingSafeEqual(given, expected);
-  if (!proved) return seen;
-  return { source: header(SOURCE_HEADER) || seen.source, overTls: header(TLS_HEADER) === "1" };
+  if (given.length !== expected.length || !timingSafeEqual(given, expected)) return own;
+  return {
+    source: header(SOURCE_HEADER) || own.source,
+    requestId: header(REQUEST_ID_HEADER) || own.requestId,
+    overTls: header(TLS_HEADER) === "1",
+  };
 }
 
-/** Of requests that came here without TLS: whether the client's connection to the gateway had it. */
-const throughGateways = new WeakMap<Request, boolean>();
-
-/** Whether the client's connection was under TLS: to this process, or to a gateway that has proved itself. */
-export function isOverTls(request: Request): boolean {
-  // The URL alone is the client's word: it may write one into the request line.
-  return throughGateways.get(request) ?? request.url.startsWith("https:");
-}
-
-/** The client's address, for a port without TLS that gateways reach. `request` keeps nothing of what is between them. */
-export function sourceOf(request: Request, peer: string, token: string): string {
-  const seen = { source: peer, overTls: false };
-  const { source, overTls } = clientConnection((name) => request.headers.get(name), seen, token);
-  throughGateways.set(request, overTls);
-  for (const name of ALL_HEADERS) request.headers.delete(name);
-  return source;
-}
-
-/** `handler` for such a port. */
-export function behindGateways(handler: S3Handler, token: string): S3Handler {
+/** `handler` for requests that may come through a gateway. */
+export function s3ByGateway(handler: S3Handler, token: string): S3Handler {
   return (request) => {
-    const headers = new Map(request.headers);
-    const seen = { source: request.remoteAddress, overTls: false };
-    const { source, overTls } = clientConnection((name) => headers.get(name), seen, token);
-    for (const name of ALL_HEADERS) headers.delete(name);
-    return handler({ ...request, headers, remoteAddress: source, overTls });
+    const { remoteAddress, requestId, overTls = false } = request;
+    const own = { source: remoteAddress, requestId, overTls };
+    const origin = originOf((name) => request.headers.get(name), own, token);
+    const { source, ...more } = origin;
+    return handler({ ...request, ...more, remoteAddress: source });
   };
 }

@@ -1,6 +1,10 @@
 // The JSON APIs over plain HTTP, for gateways of the same cluster.
+import type { Clock } from "../std/clock.ts";
 import type { Log } from "../std/log.ts";
-import { sourceOf } from "./gateway-trust.ts";
+import type { Random } from "../std/random.ts";
+import { GATEWAY_HEADERS, type Origin, originOf } from "./gateway-trust.ts";
+import { dropUnread } from "./request-body.ts";
+import { requestIds } from "./request-ids.ts";
 import type { MountedApis } from "./serve.ts";
 
 export interface ServicesOptions {
@@ -8,6 +12,8 @@ export interface ServicesOptions {
   port: number;
   /** What gateways prove themselves with. */
   token: string;
+  clock: Clock;
+  random: Random;
   log: Log;
 }
 
@@ -21,7 +27,8 @@ const IDLE_SECONDS_MAX = 120;
 
 /** Serves `/api/<service>/...` and `/healthz`. Throws Node's errors (EADDRINUSE). */
 export function listenServices(apis: MountedApis, options: ServicesOptions): ServicesListener {
-  const { hostname, port, token, log } = options;
+  const { hostname, port, token, clock, random, log } = options;
+  const nextRequestId = requestIds(random);
   const server = Bun.serve({
     hostname,
     port,
@@ -29,8 +36,13 @@ export function listenServices(apis: MountedApis, options: ServicesOptions): Ser
     // The APIs have limits of their own.
     maxRequestBodySize: Number.MAX_SAFE_INTEGER,
     async fetch(request, running) {
-      const peer = running.requestIP(request)?.address ?? "";
-      return answer(apis, request, sourceOf(request, peer, token));
+      const source = running.requestIP(request)?.address ?? "";
+      const own = { source, requestId: nextRequestId(), overTls: false };
+      const origin = originOf((name) => request.headers.get(name), own, token);
+      for (const name of GATEWAY_HEADERS) request.headers.delete(name);
+      const response = await answer(apis, request, origin);
+      await dropUnread(request, clock);
+      return response;
     },
     error(error) {
       log.error("a request failed", { error: error.stack ?? error.message });
@@ -48,8 +60,8 @@ export function listenServices(apis: MountedApis, options: ServicesOptions): Ser
   };
 }
 
-async function answer(apis: MountedApis, request: Request, source: string): Promise<Response> {
-  if (new URL(request.url).pathname !== "/healthz") return apis.mounted(request, source);
+async function answer(apis: MountedApis, request: Request, origin: Origin): Promise<Response> {
+  if (new URL(request.url).pathname !== "/healthz") return apis.mounted(request, origin);
   const problems = await apis.problems();
   return Response.json({ problems }, { status: problems.length === 0 ? 200 : 503 });
 }

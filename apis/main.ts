@@ -8,7 +8,7 @@ import { parseAddress, systemNet } from "../std/net.ts";
 import { buildOf, describeProcess } from "../std/process-metrics.ts";
 import { systemRandom } from "../std/random.ts";
 import { stopRequested } from "../std/stop-request.ts";
-import { behindGateways, gatewayToken } from "./gateway-trust.ts";
+import { gatewayToken, s3ByGateway } from "./gateway-trust.ts";
 import { listenServices } from "./listen-services.ts";
 import { type MountedApis, startApis } from "./serve.ts";
 import { API_SETTINGS, apisConfig } from "./settings.ts";
@@ -40,8 +40,8 @@ export async function main(argv: string[], environment: Record<string, string | 
   const settings = await apisConfig(config);
   const apis: MountedApis = await startApis(env, settings);
   const token = gatewayToken(settings.secrets.clusterSecret);
-  const services = listenServices(apis, { ...at, token, log });
-  const s3 = await listenS3(behindGateways(withHealth(apis), token), {
+  const services = listenServices(apis, { ...env, ...at, token });
+  const s3 = await listenS3(s3ByGateway(withHealth(apis), token), {
     ...env,
     ...s3At,
     virtualHostSuffix: `storage.${config.domain}`,

@@ -23,6 +23,7 @@ import { createAdminApp, createAuthApp } from "./auth/app.ts";
 import { type AuthService, createAuth } from "./auth/service.ts";
 import { createEventsApp } from "./events/app.ts";
 import { type EventsPlace, type OpenBus, openBus } from "./events/open-bus.ts";
+import type { Origin } from "./gateway-trust.ts";
 import { describeApis } from "./metrics.ts";
 import { createStorageApp } from "./storage/app.ts";
 import { createChunkserverApp } from "./storage/chunkservers.ts";
@@ -33,8 +34,8 @@ import { createS3 } from "./storage/s3/handler.ts";
 import type { S3Handler } from "./storage/s3/http.ts";
 import { S3Stats } from "./storage/s3/stats.ts";
 
-/** Answers a request of the client at the address `source`. */
-export type ApiFetch = (request: Request, source: string) => Response | Promise<Response>;
+/** Answers a request that came from `origin`. */
+export type ApiFetch = (request: Request, origin: Origin) => Response | Promise<Response>;
 
 /** What a gateway needs of the APIs, wherever they run. */
 export interface Apis {
@@ -123,7 +124,7 @@ export async function startApis(env: ApisEnvironment, config: ApisConfig): Promi
     (await master.listBuckets({ owner, max: 1 })).buckets.length > 0;
   const adminApp = createAdminApp(auth, log, { bucketOwner, ownsBuckets, audit });
   const authApp = createAuthApp(auth, log, { bucketOwner, ownsBuckets, audit });
-  const storageApp = createStorageApp({ store, sessions: auth, access: auth.access, audit, log });
+  const storageApp = createStorageApp({ ...env, store, sessions: auth, access: auth.access, audit });
   const auditApp = createAuditApp({ audit, decide: decideByAuth(auth), log });
   const byOperator = async () => ({ allowed: true, actor: OPERATOR }) as const;
   const operatorsAudit = createAuditApp({ audit, decide: byOperator, log });
@@ -131,21 +132,21 @@ export async function startApis(env: ApisEnvironment, config: ApisConfig): Promi
   const eventsParts = { bus, audit, clock: env.clock, log };
   const eventsApp = createEventsApp({ ...eventsParts, decide: decideByAuth(auth) });
   const operatorsEvents = createEventsApp({ ...eventsParts, decide: byOperator });
-  const adminAudit = new Hono<{ Bindings: { source?: string } }>().route("/audit", operatorsAudit);
-  const adminEvents = new Hono<{ Bindings: { source?: string } }>().route("/events", operatorsEvents);
-  const mounted = new Hono<{ Bindings: { source?: string } }>()
+  const adminAudit = new Hono<{ Bindings: Origin }>().route("/audit", operatorsAudit);
+  const adminEvents = new Hono<{ Bindings: Origin }>().route("/events", operatorsEvents);
+  const mounted = new Hono<{ Bindings: Origin }>()
     .route("/api/audit", auditApp)
     .route("/api/auth", authApp)
     .route("/api/events", eventsApp)
     .route("/api/storage", storageApp)
     .notFound(() => noSuchApi());
   return {
-    mounted: (request, source) => mounted.fetch(request, { source }),
+    mounted: (request, origin) => mounted.fetch(request, origin),
     services: new Map<string, ApiFetch>([
-      ["audit", (request, source) => auditApp.fetch(request, { source })],
-      ["auth", (request, source) => authApp.fetch(request, { source })],
-      ["events", (request, source) => eventsApp.fetch(request, { source })],
-      ["storage", (request, source) => storageApp.fetch(request, { source })],
+      ["audit", (request, origin) => auditApp.fetch(request, origin)],
+      ["auth", (request, origin) => authApp.fetch(request, origin)],
+      ["events", (request, origin) => eventsApp.fetch(request, origin)],
+      ["storage", (request, origin) => storageApp.fetch(request, origin)],
     ]),
     s3: createS3({
       keyring: auth,
@@ -158,9 +159,9 @@ export async function startApis(env: ApisEnvironment, config: ApisConfig): Promi
       stats: s3Stats,
     }),
     describe: (metrics) => describeApis(metrics, { s3: s3Stats, reads: reader.stats, recent, audit }),
-    admin: (request, source) => adminApp.fetch(request, { source }),
-    audit: (request, source) => adminAudit.fetch(request, { source }),
-    events: (request, source) => adminEvents.fetch(request, { source }),
+    admin: (request, origin) => adminApp.fetch(request, origin),
+    audit: (request, origin) => adminAudit.fetch(request, origin),
+    events: (request, origin) => adminEvents.fetch(request, origin),
     chunkservers: createChunkserverApp(master).fetch,
     storageStatus: () => master.status(null),
     problems: () => findProblems(parts, env.clock),

@@ -65,6 +65,9 @@ export async function main(argv: string[], environment: Record<string, string | 
       `${JSON.stringify({ event: "ready", address: server.address, id: server.id, incarnation: server.incarnation })}\n`,
     );
   });
+  void server.removed.then((message) => {
+    process.stdout.write(`${JSON.stringify({ event: "refused", message })}\n`);
+  });
   log.info("stopping", { reason: await stop });
   if (scraped) await scraped.close();
   await server.close();

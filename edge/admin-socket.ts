@@ -1,6 +1,8 @@
 // The operator's door: a Unix socket that only the owner of the data directory can open. Whoever can is an administrator.
 import { chmod, rm } from "node:fs/promises";
+import { requestIds } from "../apis/request-ids.ts";
 import type { MountedApis } from "../apis/serve.ts";
+import type { Random } from "../std/random.ts";
 import type { Problems } from "./health.ts";
 
 /** `GET /status`. */
@@ -25,7 +27,8 @@ export interface AdminSocket {
  * Serves the status, the audit log, the events and the auth API, every request as an administrator's, at `path`. The directory of `path` must be
  * closed to others: a socket's own mode is set only after it is there.
  */
-export async function listenAdmin(path: string, apis: MountedApis): Promise<AdminSocket> {
+export async function listenAdmin(path: string, apis: MountedApis, random: Random): Promise<AdminSocket> {
+  const nextRequestId = requestIds(random);
   // The socket of a gateway that was killed.
   await rm(path, { force: true });
   const server = Bun.serve({
@@ -34,10 +37,11 @@ export async function listenAdmin(path: string, apis: MountedApis): Promise<Admi
     fetch: async (request) => {
       const { pathname } = new URL(request.url);
       if (pathname === "/status") return Response.json(await adminStatus(apis));
-      if (AUDIT_PATH.test(pathname)) return apis.audit(request, "admin socket");
-      if (EVENTS_PATH.test(pathname)) return apis.events(request, "admin socket");
+      const origin = { source: "admin socket", requestId: nextRequestId(), overTls: false };
+      if (AUDIT_PATH.test(pathname)) return apis.audit(request, origin);
+      if (EVENTS_PATH.test(pathname)) return apis.events(request, origin);
       if (STORAGE_PATH.test(pathname)) return apis.chunkservers(request);
-      return apis.admin(request, "admin socket");
+      return apis.admin(request, origin);
     },
   });
   await chmod(path, 0o600);

@@ -114,9 +114,15 @@ describe("the HTTPS port", () => {
   test("serves S3 at storage.<domain>, path style and virtual-host style", async () => {
     for (const host of [`storage.${DOMAIN}`, `bucket.storage.${DOMAIN}`]) {
       const seen = await (await https(`https://${host}/key?list-type=2`)).json();
-      const virtualHostSuffix = `storage.${DOMAIN}`;
       expect(seen).toEqual({
-        s3: { method: "GET", target: "/key?list-type=2", host, virtualHostSuffix, overTls: true },
+        s3: {
+          method: "GET",
+          target: "/key?list-type=2",
+          host,
+          virtualHostSuffix: `storage.${DOMAIN}`,
+          requestId: expect.any(String),
+          overTls: true,
+        },
       });
     }
   });
@@ -136,14 +142,36 @@ describe("the HTTPS port", () => {
       forwarded: "for=6.6.6.6",
       "x-real-ip": "6.6.6.6",
       "x-request-id": "mine",
+      "x-skerry-gateway": "me",
+      "x-skerry-source": "6.6.6.6",
+      X_Skerry_Request_Id: "mine",
+      "x-skerry-tls": "0",
       "x-skerry-csrf": "1",
     };
     const response = await https(`https://${DOMAIN}/api/auth/session`, { headers: forged });
     const { headers, source } = await response.json();
-    const arrived = Object.keys(headers).filter((name) => /forward|real|request-id|csrf/.test(name));
+    const arrived = Object.keys(headers).filter((name) => /forward|real|request-id|skerry/.test(name));
     expect(arrived).toEqual(["x-skerry-csrf"]);
     expect(source).toBe("127.0.0.1");
-    expect(response.headers.get("x-request-id")).toMatch(/^[0-9A-F]{16}$/);
+  });
+
+  test("gives each request an id of its own, whatever the client says, and tells it to all: client, API and access log", async () => {
+    const headers = { "x-request-id": "forged", "x-skerry-request-id": "forged", x_request_id: "forged" };
+    const json = [`https://${DOMAIN}/api/auth/session`, `https://auth.${DOMAIN}/session`];
+    const s3 = [`https://storage.${DOMAIN}/b/k`, `http://127.0.0.1:${gateway.ports.s3Port}/b/k`];
+    const ids = new Set<string>();
+    for (const url of [...json, ...s3, ...json, ...s3]) {
+      const response = await (url.startsWith("https:") ? https : fetch)(url, { headers });
+      const id = response.headers.get("x-request-id") ?? "";
+      expect(id).toMatch(/^[0-9A-F]{16}$/);
+      const seen = await response.json();
+      expect((seen.s3 ?? seen).requestId).toBe(id);
+      ids.add(id);
+    }
+    expect(ids.size).toBe(8);
+    await gateway.stop(0);
+    const logged = lines.filter(({ requestId }) => ids.has(String(requestId)));
+    expect(logged).toHaveLength(8);
   });
 
   test("writes a line for each request, without its secrets", async () => {

@@ -82,7 +82,10 @@ async function openApis(
   const env = { clock: systemClock, net: systemNet, random: systemRandom, log };
   const apis: MountedApis = await startApis(env, await apisConfig(ownApiSettings(config)));
   apis.describe(metrics);
-  return { apis, admin: config.adminSocket ? await listenAdmin(config.adminSocket, apis) : undefined };
+  return {
+    apis,
+    admin: config.adminSocket ? await listenAdmin(config.adminSocket, apis, systemRandom) : undefined,
+  };
 }
 
 async function openGateway(config: EdgeConfig, apis: Apis, metrics: Metrics, log: Log): Promise<Gateway> {

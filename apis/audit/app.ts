@@ -5,7 +5,10 @@ import { createMiddleware } from "hono/factory";
 import { HTTPException } from "hono/http-exception";
 import { isUnreachable } from "../../std/db/database.ts";
 import type { Log } from "../../std/log.ts";
+import type { Origin } from "../gateway-trust.ts";
+import { DOCUMENT_PATH, openapi } from "../openapi/document.ts";
 import { collectionName, type ResourceName } from "../policy/resource-names.ts";
+import { AUDIT_TEXT } from "./api-text.ts";
 import { audited, type Described } from "./audited.ts";
 import type { Actor } from "./entry.ts";
 import { AuditError, unavailable } from "./errors.ts";
@@ -38,8 +41,8 @@ export interface AuditAppOptions {
 }
 
 interface AuditEnv {
-  /** Given with each request: `app.fetch(request, { source: clientAddress })`. */
-  Bindings: { source?: string };
+  /** Given with each request: `app.fetch(request, origin)`. */
+  Bindings: Partial<Origin>;
   Variables: { asked?: Described };
 }
 
@@ -57,13 +60,15 @@ export type AuditApp = ReturnType<typeof createAuditApp>;
 export function createAuditApp({ audit, decide, log }: AuditAppOptions) {
   const exportsRunning = new RunningLimit(EXPORTS_RUNNING_MAX, "exports");
   const checksRunning = new RunningLimit(CHECKS_RUNNING_MAX, "checks");
-  const may = (action: AuditAction) =>
-    createMiddleware<AuditEnv>(async (context, next) => {
+  const may = (action: AuditAction) => {
+    const middleware = createMiddleware<AuditEnv>(async (context, next) => {
       const decision = await decide(context, action, RESOURCE);
       context.set("asked", { actor: decision.actor, action, resource: RESOURCE });
       if (!decision.allowed) throw new AuditError(decision.code, decision.message);
       await next();
     });
+    return Object.assign(middleware, { action });
+  };
   const app = new Hono<AuditEnv>()
     .use(audited<AuditEnv>(audit, (context) => context.get("asked")))
     .use(limited(new RunningLimit(REQUESTS_RUNNING_MAX, "requests")))
@@ -94,6 +99,7 @@ export function createAuditApp({ audit, decide, log }: AuditAppOptions) {
       context.set("asked", { ...context.get("asked")!, details: { days } });
       return context.json({ days });
     });
+  app.get(DOCUMENT_PATH, openapi(AUDIT_TEXT, app.routes));
   app.notFound(() => answer(new AuditError("not_found", "There is no such resource")));
   app.onError((error) => answer(asAuditError(error, log)));
   return app;

@@ -1,6 +1,7 @@
 // Records what a Hono app refuses and changes.
 import type { Context, Env } from "hono";
 import { createMiddleware } from "hono/factory";
+import type { Origin } from "../gateway-trust.ts";
 import type { AuditEvent, Outcome } from "./entry.ts";
 import { AuditError } from "./errors.ts";
 import type { AuditService, Reservation } from "./service.ts";
@@ -8,15 +9,7 @@ import type { AuditService, Reservation } from "./service.ts";
 /** What the app knows of a request once it is answered. */
 export type Described = Pick<AuditEvent, "actor" | "action" | "resource" | "details">;
 
-/** Bindings of the app; both may be absent. */
-interface Sent {
-  /** The client's address. */
-  source?: string;
-}
-
 const READS: ReadonlySet<string> = new Set(["GET", "HEAD", "OPTIONS"]);
-/** The gateway sets it, and takes it away from clients. */
-export const REQUEST_ID_HEADER = "x-request-id";
 
 /**
  * A middleware for the outermost place of an app, so that it sees every answer. `describe` is called behind the handlers, with
@@ -29,7 +22,8 @@ export const REQUEST_ID_HEADER = "x-request-id";
  * - Other answers of 4xx to changes: recorded as failed, folded, without waiting.
  * - Reads that are not refused are not recorded.
  *
- * The code of an entry is the `code` of the error that the handler threw, else `http_STATUS`. The source is the binding `source`.
+ * The code of an entry is the `code` of the error that the handler threw, else `http_STATUS`. Source and request id
+ * are the bindings of {@link Origin}, which may be absent.
  */
 export function audited<E extends Env>(
   audit: Pick<AuditService, "record" | "reserve">,
@@ -68,14 +62,15 @@ function eventOf<E extends Env>(
   const described = describe(context);
   const { status } = context.res;
   const outcome = outcomeOf(status);
+  const { source, requestId } = (context.env ?? {}) as Partial<Origin>;
   return (
     described && {
       ...described,
       outcome,
       code: outcome === "allowed" ? undefined : codeOf(context.error, status),
-      source: (context.env as Sent | undefined)?.source,
+      source,
       userAgent: context.req.header("user-agent"),
-      requestId: context.req.header(REQUEST_ID_HEADER),
+      requestId,
     }
   );
 }

@@ -1,6 +1,6 @@
 // What the API takes. Numbers in queries are decimal digits; times are ms since the epoch.
-import { validator } from "hono/validator";
 import { z } from "zod";
+import { checkedBody, checkedQuery } from "../openapi/checked.ts";
 import { OUTCOMES } from "./entry.ts";
 import { AuditError } from "./errors.ts";
 import { PAGE_MAX } from "./reader.ts";
@@ -51,23 +51,12 @@ export const verifyQuery = z
 
 export const retentionBody = z.strictObject({ days: z.number().int().min(1).max(DAYS_MAX) });
 
+const refuse = (problem: string) => new AuditError("invalid_request", problem);
+
 export function query<Schema extends z.ZodType>(schema: Schema) {
-  return validator("query", (value: unknown): z.output<Schema> => parsed(schema, value));
+  return checkedQuery(schema, refuse);
 }
 
 export function body<Schema extends z.ZodType>(schema: Schema) {
-  return validator("json", (value: unknown, context): z.output<Schema> => {
-    const type = context.req.header("content-type")?.split(";")[0]?.trim().toLowerCase();
-    if (type === "application/json") return parsed(schema, value);
-    throw new AuditError("invalid_request", "The body must be JSON, with content-type: application/json");
-  });
-}
-
-function parsed<Schema extends z.ZodType>(schema: Schema, value: unknown): z.output<Schema> {
-  const result = schema.safeParse(value);
-  if (result.success) return result.data;
-  const problems = result.error.issues.map(
-    ({ path, message }) => `${path.join(".") || "request"}: ${message}`,
-  );
-  throw new AuditError("invalid_request", problems.join("; "));
+  return checkedBody(schema, refuse);
 }

@@ -4,6 +4,7 @@ import { bodyLimit } from "hono/body-limit";
 import { HTTPException } from "hono/http-exception";
 import type { Log } from "../../std/log.ts";
 import { audited } from "../audit/audited.ts";
+import { DOCUMENT_PATH, openapi } from "../openapi/document.ts";
 import { OPERATOR } from "./access/access.ts";
 import { type BucketOwner, explainRoutes } from "./access/explain-routes.ts";
 import { groupRoutes } from "./access/group-routes.ts";
@@ -11,6 +12,7 @@ import { describeRequest } from "./access/recorded.ts";
 import { roleRoutes } from "./access/role-routes.ts";
 import { accountRoutes } from "./accounts/account-routes.ts";
 import { asUnavailable } from "./answered.ts";
+import { AUTH_TEXT } from "./api-text.ts";
 import { type AuthEnvironment, always, authenticated } from "./authentication.ts";
 import { AuthError } from "./errors.ts";
 import { keyRoutes } from "./key-routes.ts";
@@ -41,7 +43,7 @@ export interface AuthAppParts {
   audit?: Parameters<typeof audited>[0];
 }
 
-/** The public API: bearer token or session cookie. Mount its `fetch` with `{ source: clientAddress }`. */
+/** The public API: bearer token or session cookie. Mount its `fetch` with the origin of each request. */
 export function createAuthApp(auth: AuthService, log: Log, parts: AuthAppParts = {}) {
   return createApp(auth, log, authenticated(auth), parts);
 }
@@ -84,6 +86,7 @@ function createApp(
     .route("/", tokenRoutes(auth, authenticate))
     .route("/", serviceAccountRoutes(auth, authenticate))
     .route("/", explainRoutes(auth, authenticate, bucketOwner));
+  app.get(DOCUMENT_PATH, openapi(AUTH_TEXT, app.routes));
   app.notFound(() => answer(new AuthError("not_found", "There is no such resource")));
   app.onError((error) => answer(asAuthError(error, log)));
   return app;

@@ -1,7 +1,7 @@
 import type { Context } from "hono";
 import { getCookie } from "hono/cookie";
 import { createMiddleware } from "hono/factory";
-import { isOverTls } from "../gateway-trust.ts";
+import type { Origin } from "../gateway-trust.ts";
 import { AuthError } from "./errors.ts";
 import type { Principal } from "./identity.ts";
 import type { AuthService } from "./service.ts";
@@ -13,8 +13,8 @@ import { isApiToken } from "./tokens/tokens.ts";
 export const CSRF_HEADER = "X-Skerry-CSRF";
 
 export interface AuthEnvironment {
-  /** Given with each request: `app.fetch(request, { source: clientAddress })`. */
-  Bindings: { source?: string };
+  /** Given with each request: `app.fetch(request, origin)`. */
+  Bindings: Partial<Origin>;
   Variables: {
     /** Who asks. */
     caller: Principal;
@@ -39,7 +39,7 @@ export function connectionValues(context: Context) {
   const source = sourceOf(context);
   return {
     "aws:SourceIp": /^[0-9A-Fa-f.:]+$/.test(source) ? source : undefined,
-    "aws:SecureTransport": isOverTls(context.req.raw),
+    "aws:SecureTransport": context.env?.overTls ?? false,
   };
 }
 

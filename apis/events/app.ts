@@ -2,6 +2,7 @@
 // {"error":{"code","message"}} with the codes of std/bus/errors.ts and of the audit log.
 import { type Context, Hono } from "hono";
 import { createMiddleware } from "hono/factory";
+import { z } from "zod";
 import type { Bus } from "../../std/bus/bus.ts";
 import type { DeadLetter } from "../../std/bus/carrier.ts";
 import { BusError } from "../../std/bus/errors.ts";
@@ -11,10 +12,15 @@ import type { Log } from "../../std/log.ts";
 import type { Decision } from "../audit/app.ts";
 import { audited, type Described } from "../audit/audited.ts";
 import { AuditError } from "../audit/errors.ts";
+import { query } from "../audit/requests.ts";
 import { RunningLimit } from "../audit/running-limit.ts";
 import type { AuditService } from "../audit/service.ts";
+import type { Origin } from "../gateway-trust.ts";
+import { DOCUMENT_PATH, openapi } from "../openapi/document.ts";
 import { collectionName, type ResourceName } from "../policy/resource-names.ts";
+import { EVENTS_TEXT } from "./api-text.ts";
 
+export type EventsApp = ReturnType<typeof createEventsApp>;
 export type EventsAction = "events:TailEvents" | "events:ReadDeadLetters" | "events:ReplayDeadLetters";
 
 export interface EventsAppOptions {
@@ -31,8 +37,8 @@ export interface EventsAppOptions {
 }
 
 interface EventsEnv {
-  /** Given with each request: `app.fetch(request, { source: clientAddress })`. */
-  Bindings: { source?: string };
+  /** Given with each request: `app.fetch(request, origin)`. */
+  Bindings: Partial<Origin>;
   Variables: { asked?: Described };
 }
 
@@ -40,6 +46,8 @@ const REQUESTS_RUNNING_MAX = 32;
 const TAILS_RUNNING_MAX = 16;
 /** An empty line shows a reader that a tail without events goes on. Below the idle timeouts of all that is between. */
 const BEAT_MS = 4_000;
+const TAIL_QUERY = z.object({ subject: z.union([z.string(), z.array(z.string())]).default(">") });
+const DEAD_QUERY = z.object({ consumer: z.string().optional() });
 /** They belong to nobody. */
 const RESOURCES = {
   "events:TailEvents": collectionName("events", "", "event"),
@@ -60,14 +68,16 @@ export interface Replayed {
 export function createEventsApp({ bus, audit, decide, clock, log }: EventsAppOptions) {
   const requests = new RunningLimit(REQUESTS_RUNNING_MAX, "requests");
   const tails = new RunningLimit(TAILS_RUNNING_MAX, "tails");
-  const may = (action: EventsAction) =>
-    createMiddleware<EventsEnv>(async (context, next) => {
+  const may = (action: EventsAction) => {
+    const middleware = createMiddleware<EventsEnv>(async (context, next) => {
       const resource = RESOURCES[action];
       const decision = await decide(context, action, resource);
       context.set("asked", { actor: decision.actor, action, resource, details: context.req.param() });
       if (!decision.allowed) throw new AuditError(decision.code, decision.message);
       await next();
     });
+    return Object.assign(middleware, { action });
+  };
   const app = new Hono<EventsEnv>()
     .use(audited<EventsEnv>(audit, (context) => context.get("asked")))
     .use(async (context, next) => {
@@ -79,11 +89,12 @@ export function createEventsApp({ bus, audit, decide, clock, log }: EventsAppOpt
       }
       context.header("cache-control", "no-store");
     })
-    .get("/tail", may("events:TailEvents"), async (context) => {
+    .get("/tail", may("events:TailEvents"), query(TAIL_QUERY), async (context) => {
+      const { subject } = context.req.valid("query");
       const leave = tails.enter();
       const stop = new AbortController();
       try {
-        const events = await bus.tail(context.req.queries("subject") ?? [">"], stop.signal);
+        const events = await bus.tail([subject].flat(), stop.signal);
         return streamed(events, clock, () => {
           stop.abort();
           leave();
@@ -93,9 +104,9 @@ export function createEventsApp({ bus, audit, decide, clock, log }: EventsAppOpt
         throw error;
       }
     })
-    .get("/dead", may("events:ReadDeadLetters"), async (context) => {
-      const asked = context.req.query("consumer");
-      const consumers = asked === undefined ? [...bus.consumers].sort() : [asked];
+    .get("/dead", may("events:ReadDeadLetters"), query(DEAD_QUERY), async (context) => {
+      const { consumer } = context.req.valid("query");
+      const consumers = consumer === undefined ? [...bus.consumers].sort() : [consumer];
       const letters = await Promise.all(consumers.map((consumer) => bus.deadLetters(consumer)));
       return context.json({ letters: letters.flat() } satisfies DeadLetters);
     })
@@ -110,6 +121,7 @@ export function createEventsApp({ bus, audit, decide, clock, log }: EventsAppOpt
       await bus.drop(context.req.param("consumer"), context.req.param("id"));
       return context.body(null, 204);
     });
+  app.get(DOCUMENT_PATH, openapi(EVENTS_TEXT, app.routes));
   app.notFound(() => answer(404, "not_found", "There is no such resource"));
   app.onError((error) => {
     if (error instanceof AuditError) return answer(error.status, error.code, error.message);

@@ -1,5 +1,6 @@
 import { beforeEach, describe, expect, test } from "bun:test";
 import { RemoteError } from "../../chunkd/protocol/errors.ts";
+import { systemClock } from "../../std/clock.ts";
 import { silentLog } from "../../std/log.ts";
 import type { Principal, Sessions } from "../auth/identity.ts";
 import { createStorageApp, type StorageApp } from "./app.ts";
@@ -16,7 +17,13 @@ let app: StorageApp;
 
 beforeEach(async () => {
   s3 = await S3Double.withBuckets();
-  app = createStorageApp({ store: s3.store, sessions, access: ACCESS, log: silentLog });
+  app = createStorageApp({
+    store: s3.store,
+    sessions,
+    access: ACCESS,
+    clock: systemClock,
+    log: silentLog,
+  });
 });
 
 interface Sent {

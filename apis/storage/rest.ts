@@ -1,18 +1,20 @@
 // The dashboard's view of storage, as JSON. Keys travel in the path, percent-encoded as one segment
 // (`encodeURIComponent`), so that no part of a URL's normalisation touches them.
 import { Hono, type MiddlewareHandler } from "hono";
-import { validator } from "hono/validator";
 import { z } from "zod";
+import type { Clock } from "../../std/clock.ts";
 import type { Log } from "../../std/log.ts";
 import { audited } from "../audit/audited.ts";
 import type { AuditService } from "../audit/service.ts";
 import type { Sessions } from "../auth/identity.ts";
+import { checkedBody, checkedQuery } from "../openapi/checked.ts";
+import { RequestBody } from "../request-body.ts";
 import { authorize, type Permissions } from "./authorize.ts";
 import { hashedPayload } from "./hashed-payload.ts";
 import type { ObjectStore } from "./objects.ts";
 import { describeRest } from "./recorded.ts";
 import { download } from "./rest/download.ts";
-import { errorAnswer, parsed } from "./rest/errors.ts";
+import { errorAnswer, invalidRequest } from "./rest/errors.ts";
 import { routeGuard, valuesOf } from "./rest/may.ts";
 import { type RestEnv, requireSession } from "./rest/session.ts";
 import { S3Error } from "./s3/errors.ts";
@@ -25,6 +27,7 @@ export interface StorageRestOptions {
   access: Permissions;
   /** With it, refusals and changes are recorded. */
   audit?: Parameters<typeof audited>[0] & Pick<AuditService, "recordsObjects">;
+  clock: Clock;
   log: Log;
 }
 
@@ -37,7 +40,7 @@ const BUCKETS_QUERY = z.object({
 const OBJECTS_QUERY = BUCKETS_QUERY.extend({ delimiter: z.string().optional() });
 
 /** The JSON API, to be mounted at /api/storage. Its type is the dashboard's client. */
-export function createStorageRest({ store, sessions, access, audit, log }: StorageRestOptions) {
+export function createStorageRest({ store, sessions, access, audit, clock, log }: StorageRestOptions) {
   const record: MiddlewareHandler<RestEnv> =
     audit === undefined
       ? (_context, next) => next()
@@ -50,7 +53,7 @@ export function createStorageRest({ store, sessions, access, audit, log }: Stora
     .get(
       "/buckets",
       may("s3:ListAllMyBuckets"),
-      validator("query", (value) => parsed(BUCKETS_QUERY, value)),
+      checkedQuery(BUCKETS_QUERY, invalidRequest),
       async (context) => {
         const principal = context.get("principal");
         const everybodys = authorize(access, principal, "s3:ListAllMyBuckets", { values: valuesOf(context) });
@@ -58,16 +61,11 @@ export function createStorageRest({ store, sessions, access, audit, log }: Stora
         return context.json(await store.master.listBuckets({ ...context.req.valid("query"), owner }));
       },
     )
-    .post(
-      "/buckets",
-      validator("json", (value) => parsed(NEW_BUCKET, value)),
-      may("s3:CreateBucket"),
-      async (context) => {
-        const { name } = context.req.valid("json");
-        const { userId } = context.get("principal");
-        return context.json(await store.master.createBucket({ name, owner: userId }), 201);
-      },
-    )
+    .post("/buckets", checkedBody(NEW_BUCKET, invalidRequest), may("s3:CreateBucket"), async (context) => {
+      const { name } = context.req.valid("json");
+      const { userId } = context.get("principal");
+      return context.json(await store.master.createBucket({ name, owner: userId }), 201);
+    })
     .delete("/buckets/:bucket", may("s3:DeleteBucket"), async (context) => {
       const bucket = context.req.param("bucket");
       await store.deleteBucket(bucket);
@@ -76,7 +74,7 @@ export function createStorageRest({ store, sessions, access, audit, log }: Stora
     .get(
       "/buckets/:bucket/objects",
       may("s3:ListBucket"),
-      validator("query", (value) => parsed(OBJECTS_QUERY, value)),
+      checkedQuery(OBJECTS_QUERY, invalidRequest),
       async (context) => {
         const bucket = context.req.param("bucket");
         return context.json(await store.master.listObjects({ ...context.req.valid("query"), bucket }));
@@ -86,14 +84,19 @@ export function createStorageRest({ store, sessions, access, audit, log }: Stora
       const { bucket, key } = context.req.param();
       const length = bodyLength(context.req.header("content-length"));
       const contentType = context.req.header("content-type") ?? "application/octet-stream";
-      const payload = hashedPayload(context.req.raw.body ?? nothing(), length, "CRC32");
-      const { etag, size, modifiedAt } = await store.put(bucket, key, payload, (checksums) => ({
-        headers: { "content-type": contentType },
-        metadata: {},
-        checksums,
-        checksumType: "FULL_OBJECT",
-      }));
-      return context.json({ key, etag, size, modifiedAt });
+      const body = RequestBody.of(context.req.raw);
+      try {
+        const payload = hashedPayload(body ?? nothing(), length, "CRC32");
+        const { etag, size, modifiedAt } = await store.put(bucket, key, payload, (checksums) => ({
+          headers: { "content-type": contentType },
+          metadata: {},
+          checksums,
+          checksumType: "FULL_OBJECT",
+        }));
+        return context.json({ key, etag, size, modifiedAt });
+      } finally {
+        await body?.drop(clock);
+      }
     })
     .get("/buckets/:bucket/objects/:key{[\\s\\S]+}", may("s3:GetObject"), async (context) => {
       const { bucket, key } = context.req.param();

@@ -42,6 +42,9 @@ export const ChunkOp = {
 /** Served by the master to chunkservers, over the connection that the chunkserver opened. */
 export const MasterOp = { register: 64, report: 65, heartbeat: 66 } as const;
 
+/** The code of the master's answer to the registration of a chunkserver that the operator has removed. */
+export const REMOVED = "REMOVED";
+
 export type ChunkErrorCode =
   | "NO_SUCH_CHUNK"
   | "STALE_VERSION" // the caller's chunk version is older than this replica's: its lease is over

@@ -67,6 +67,8 @@ export interface Chunkserver {
   incarnation: number;
   /** Resolves when the master has taken its registration; at once without a master. */
   registered: Promise<void>;
+  /** Resolves when the master first refuses it as removed, with what to do; it registers once that is taken back. */
+  removed: Promise<string>;
   /** Why it cannot serve writes and reads alike, a sentence each; empty when it can. */
   problems(): string[];
   /** Stops serving, ends the writes under way and gives the directory up. */
@@ -128,6 +130,7 @@ export async function startChunkserver(
         ...(memory.problem === undefined ? [] : [memory.problem]),
       ],
       registered: master?.registered ?? Promise.resolve(),
+      removed: master?.removed ?? new Promise(() => {}),
       async close() {
         master?.close();
         await listener.close();

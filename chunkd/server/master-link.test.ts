@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { systemDisk } from "../../std/disk.ts";
 import { type LogFields, silentLog } from "../../std/log.ts";
 import { RemoteError } from "../protocol/errors.ts";
-import { ChunkOp, REPORT_CHUNKS_MAX } from "../protocol/messages.ts";
+import { ChunkOp, REMOVED, REPORT_CHUNKS_MAX } from "../protocol/messages.ts";
 import { CHUNK_HEADER_SIZE, recordSize } from "../protocol/record.ts";
 import { chunkBytes } from "../testing/chunk-bytes.ts";
 import {
@@ -213,6 +213,14 @@ test("a master that refuses the registration is tried again, and its reason logg
   master.refusal = undefined;
   await registered;
   expect(master.reports).toHaveLength(1);
+});
+
+test("a chunkserver that was removed says so, goes on asking, and registers once it is taken in again", async () => {
+  master.refusal = new RemoteError(REMOVED, "c0 was removed: take it in again");
+  const { registered, removed } = await start();
+  expect(await removed).toBe("c0 was removed: take it in again");
+  master.refusal = undefined;
+  await registered;
 });
 
 test("all chunks are reported again and again, as of a moment behind the beginning", async () => {

@@ -12,6 +12,7 @@ import {
   type HeartbeatRequest,
   type HeartbeatResponse,
   MasterOp,
+  REMOVED,
   REPORT_CHUNKS_MAX,
   type RegisterRequest,
   type RegisterResponse,
@@ -61,7 +62,10 @@ export interface MasterLinkEnvironment extends Environment {
 export class MasterLink {
   /** Resolves when the master has taken the first registration and full report. */
   readonly registered: Promise<void>;
+  /** Resolves with the master's words when it first says that this server was removed from the cluster. */
+  readonly removed: Promise<string>;
   private readonly firstRegistration = Promise.withResolvers<void>();
+  private readonly removal = Promise.withResolvers<string>();
   private connection: Connection | undefined;
   private timer: Timer | undefined;
   private reportTimer: Timer | undefined;
@@ -75,6 +79,7 @@ export class MasterLink {
     private readonly options: MasterLinkOptions,
   ) {
     this.registered = this.firstRegistration.promise;
+    this.removed = this.removal.promise;
     void this.connect();
   }
 
@@ -222,6 +227,8 @@ export class MasterLink {
     const wait = Math.min(RETRY_MS_MAX, RETRY_MS_MIN * 2 ** Math.min(this.failures, 10));
     this.failures++;
     this.logFailure(error);
+    // It goes on asking: an operator may take the removal back.
+    if (error instanceof RemoteError && error.code === REMOVED) this.removal.resolve(error.message);
     this.timer = this.env.clock.after(wait * (0.5 + this.env.random.float() / 2), () => void this.connect());
   }
 }

@@ -143,6 +143,24 @@ describe("status, stop, restart", () => {
   }, 120_000);
 });
 
+test("a chunkserver that was removed is not waited for, and is there again once it is taken in", async () => {
+  await using larger = await startSkerry("--chunkservers", "4");
+  const data = ["--data", larger.directory];
+  const listed = await skerry("chunkserver", "list", "--json", ...data);
+  const { id } = JSON.parse(listed.stdout).servers[0];
+  expect((await skerry("chunkserver", "drain", id, "--wait", ...data)).code).toBe(0);
+  expect((await skerry("chunkserver", "remove", id, ...data)).code).toBe(0);
+  await larger.stop();
+  const before = larger.output().length;
+  await larger.start();
+  expect(larger.output().slice(before)).toContain("is refused: the chunkserver");
+  expect(larger.output().slice(before)).toContain(`skerry chunkserver undrain ${id}`);
+  const states = async () => (await larger.roles()).map(({ state }) => state).sort();
+  expect((await states()).filter((state) => state !== "ready")).toEqual(["refused"]);
+  expect((await skerry("chunkserver", "undrain", id, ...data)).code).toBe(0);
+  await until(async () => (await states()).every((state) => state === "ready"));
+}, 180_000);
+
 describe("wrong usage", () => {
   test("exits with 2 and says what is wrong", async () => {
     for (const words of [

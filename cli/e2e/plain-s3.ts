@@ -81,15 +81,32 @@ export class PlainS3 {
 
   /** Stores `parts` as one object. */
   async upload(bucket: string, key: string, parts: readonly Uint8Array[]): Promise<void> {
+    await this.uploadParts(bucket, key, parts.length, 1, async (index, query) => {
+      const { headers } = await this.expect("PUT", `/${bucket}/${key}`, { query, body: parts[index] });
+      return headers.get("etag")!;
+    });
+  }
+
+  /** An upload of `count` parts, `atOnce` at a time; `put` sends one and returns its ETag. */
+  async uploadParts(
+    bucket: string,
+    key: string,
+    count: number,
+    atOnce: number,
+    put: (index: number, query: string) => Promise<string>,
+  ): Promise<void> {
     const path = `/${bucket}/${key}`;
     const created = await this.expect("POST", path, { query: "uploads=" });
     const id = /<UploadId>([^<]+)</.exec(created.body.toString())![1]!;
-    const done: string[] = [];
-    for (const [index, body] of parts.entries()) {
-      const query = `partNumber=${index + 1}&uploadId=${encodeURIComponent(id)}`;
-      const { headers } = await this.expect("PUT", path, { query, body });
-      done.push(`<Part><PartNumber>${index + 1}</PartNumber><ETag>${headers.get("etag")}</ETag></Part>`);
-    }
+    const etags: string[] = [];
+    let next = 0;
+    const work = async (): Promise<void> => {
+      for (let index = next++; index < count; index = next++) {
+        etags[index] = await put(index, `partNumber=${index + 1}&uploadId=${encodeURIComponent(id)}`);
+      }
+    };
+    await Promise.all(Array.from({ length: atOnce }, work));
+    const done = etags.map((etag, i) => `<Part><PartNumber>${i + 1}</PartNumber><ETag>${etag}</ETag></Part>`);
     const body = Buffer.from(`<CompleteMultipartUpload>${done.join("")}</CompleteMultipartUpload>`);
     const query = `uploadId=${encodeURIComponent(id)}`;
     const completed = await this.expect("POST", path, { query, body });

@@ -19,6 +19,7 @@ export interface Credentials {
 
 export interface RoleStatus {
   name: string;
+  state: string;
   pid: number;
   rssBytes: number;
   restarts: number;

@@ -21,7 +21,7 @@ export interface RoleSpec {
   probe?: Probe;
 }
 
-export type RoleState = "starting" | "ready" | "waiting" | "stopping" | "stopped";
+export type RoleState = "starting" | "ready" | "refused" | "waiting" | "stopping" | "stopped";
 
 export interface RoleStatus {
   name: string;
@@ -47,11 +47,13 @@ export interface RoleHost {
 /** Recent log lines that the error of a first start repeats. */
 const LINES_SHOWN = 8;
 
+type Outcome = { ready: Ready } | { refusal: string } | { failure: string };
+
 /** A role and its successive processes: started, started again when they die, and stopped. */
 export class ManagedRole {
   private state: RoleState = "starting";
   private process: RoleProcess | undefined;
-  /** The process of a first start that failed. */
+  /** The process of a first start that failed; it may still run where it was refused. */
   private failed: RoleProcess | undefined;
   private readyAt: number | undefined;
   private restarts = 0;
@@ -77,7 +79,7 @@ export class ManagedRole {
     };
   }
 
-  /** Starts the first process. Rejects with {@link CommandError} when it dies or is not ready in time. */
+  /** Starts the first process. Rejects with {@link CommandError} when it dies, is refused or is not ready in time. */
   async start(): Promise<Ready> {
     assert(this.life === undefined, "a role is started once");
     if (this.stopping) throw new CommandError(`${this.spec.name} was stopped before it started`);
@@ -88,6 +90,7 @@ export class ManagedRole {
       return outcome.ready;
     }
     this.failed = process;
+    if ("refusal" in outcome) throw new CommandError(`${this.spec.name} is refused: ${outcome.refusal}`);
     if (!this.stopping) this.become("stopped");
     throw new CommandError(explainFailure(this.spec.name, outcome.failure, process.recentLines));
   }
@@ -140,7 +143,7 @@ export class ManagedRole {
     return process;
   }
 
-  private async awaitReady(process: RoleProcess): Promise<{ ready: Ready } | { failure: string }> {
+  private async awaitReady(process: RoleProcess): Promise<Outcome> {
     const { clock } = this.host;
     const late = Promise.withResolvers<{ failure: string }>();
     const timer = clock.after(this.spec.readyTimeoutMs, () => {
@@ -148,14 +151,16 @@ export class ManagedRole {
     });
     const outcome = await Promise.race([
       process.ready.then((ready) => ({ ready })),
+      process.refused.then((refusal) => ({ refusal })),
       process.exited.then((exit) => ({ failure: `ended with ${describeExit(exit)}` })),
       late.promise,
     ]);
     timer.cancel();
     if ("ready" in outcome) {
-      this.readyAt = clock.now();
-      this.host.onReady(this.spec.name, outcome.ready);
-      if (!this.stopping) this.become("ready");
+      this.serves(outcome.ready);
+    } else if ("refusal" in outcome) {
+      if (!this.stopping) this.become("refused");
+      void process.ready.then((ready) => this.serves(ready));
     } else {
       process.kill("SIGKILL");
       await process.exited;
@@ -163,7 +168,13 @@ export class ManagedRole {
     return outcome;
   }
 
-  /** From the first ready line to the end of the supervisor. */
+  private serves(ready: Ready): void {
+    this.readyAt = this.host.clock.now();
+    this.host.onReady(this.spec.name, ready);
+    if (!this.stopping) this.become("ready");
+  }
+
+  /** From the first ready line or refusal to the end of the supervisor. */
   private async keepAlive(first: RoleProcess): Promise<void> {
     let process = first;
     while (true) {

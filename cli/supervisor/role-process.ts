@@ -16,6 +16,11 @@ const RECENT_LINES_MAX = 20;
 export class RoleProcess {
   /** The addresses of the ready line. Never settles when the process ends before. */
   readonly ready: Promise<Ready>;
+  /**
+   * Why it cannot be ready until somebody does something, as it says itself: `{"event":"refused","message":...}` on its
+   * standard output. It goes on trying.
+   */
+  readonly refused: Promise<string>;
   readonly exited: Promise<RoleExit>;
   private readonly child: Bun.Subprocess<"pipe", "pipe", "pipe">;
   private readonly recent: string[] = [];
@@ -26,7 +31,9 @@ export class RoleProcess {
     private readonly onLog: (line: string) => void,
   ) {
     const ready = Promise.withResolvers<Ready>();
+    const refused = Promise.withResolvers<string>();
     this.ready = ready.promise;
+    this.refused = refused.promise;
     this.child = Bun.spawn([...command], {
       env: environment,
       stdin: "pipe",
@@ -37,8 +44,9 @@ export class RoleProcess {
     });
     const output = Promise.allSettled([
       eachLine(this.child.stdout, (line) => {
-        const event = readyEvent(line);
-        if (event) ready.resolve(event);
+        const event = eventOf(line);
+        if (event?.event === "ready") ready.resolve(event);
+        else if (event?.event === "refused") refused.resolve(String(event.message));
         else this.log(line);
       }),
       eachLine(this.child.stderr, (line) => this.log(line)),
@@ -71,11 +79,10 @@ export class RoleProcess {
   }
 }
 
-function readyEvent(line: string): Ready | undefined {
+function eventOf(line: string): Ready | undefined {
   if (!line.startsWith("{")) return undefined;
   try {
-    const event = JSON.parse(line) as Ready;
-    return event.event === "ready" ? event : undefined;
+    return JSON.parse(line) as Ready;
   } catch {
     return undefined;
   }

@@ -118,6 +118,18 @@ test("a role that others can do without does not keep them from starting, and is
   await until(() => statusOf("chunkd-2").restarts >= 2);
 });
 
+test("a role that is refused is not waited for, and is there once it is taken in", async () => {
+  const missing: string[] = [];
+  const refused = role("chunkd-2", "refused", { readyTimeoutMs: 600_000 });
+  await supervisor.startGroup([role("chunkd-1"), refused, role("chunkd-3")], 2, (why) => missing.push(why));
+  expect(missing).toEqual(["chunkd-2 is refused: it was removed: take it in again"]);
+  expect(statusOf("chunkd-2")).toMatchObject({ state: "refused", restarts: 0 });
+  process.kill(statusOf("chunkd-2").pid!, "SIGUSR2");
+  await until(() => statusOf("chunkd-2").state === "ready");
+  process.kill(statusOf("chunkd-2").pid!, "SIGKILL");
+  await until(() => statusOf("chunkd-2").restarts === 1 && statusOf("chunkd-2").state === "refused");
+});
+
 test("too few that can start are none", async () => {
   const broken = [role("chunkd-1", "broken"), role("chunkd-2", "broken")];
   await expect(supervisor.startGroup([...broken, role("chunkd-3")], 2)).rejects.toThrow("could not start");

@@ -2,7 +2,7 @@ import type { S3Handler, S3Request, S3Response } from "../../apis/storage/s3/htt
 import type { Clock } from "../../std/clock.ts";
 import type { AccessLog, AccessRecord } from "./access-log.ts";
 
-/** `handler`, with a line in the access log for each request. Where all are logged, a stream's line is written at its end. */
+/** `handler`, with X-Request-Id in each answer and a line in the access log. Where all are logged, a stream's line is written at its end. */
 export function loggedS3(
   handler: S3Handler,
   listener: AccessRecord["listener"],
@@ -12,6 +12,7 @@ export function loggedS3(
   return async (request) => {
     const start = clock.monotonic();
     const response = await handler(request);
+    response.headers["x-request-id"] = request.requestId;
     const add = (bytes?: number): void =>
       log.add(recordOf(request, response, listener, clock.monotonic() - start, bytes));
     const { body } = response;

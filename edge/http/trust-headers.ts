@@ -1,4 +1,5 @@
 // Headers by which proxies tell a server who the client is. Here the client itself would be telling it.
+import { GATEWAY_HEADERS } from "../../apis/gateway-trust.ts";
 
 const TRUSTED = new Set([
   "forwarded",
@@ -12,10 +13,13 @@ const TRUSTED = new Set([
   "x-request-id",
 ]);
 
+/** By these, gateways tell it to processes behind them. */
+const GATEWAYS_OWN = new Set(GATEWAY_HEADERS);
+
 /** Whether a client may not set `name`, in whatever case and with underscores for dashes. */
 export function isTrustHeader(name: string): boolean {
   const canonical = name.toLowerCase().replaceAll("_", "-");
-  return TRUSTED.has(canonical) || canonical.startsWith("x-forwarded-");
+  return TRUSTED.has(canonical) || canonical.startsWith("x-forwarded-") || GATEWAYS_OWN.has(canonical);
 }
 
 /** Removes them from the headers of a request. */

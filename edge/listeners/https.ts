@@ -1,8 +1,11 @@
 // The HTTPS port: HTTP/1.1 and HTTP/2, routed by host, then by path.
 import type { Server } from "bun";
+import type { Origin } from "../../apis/gateway-trust.ts";
+import { dropUnread } from "../../apis/request-body.ts";
+import { requestIds } from "../../apis/request-ids.ts";
 import { type Apis, noSuchApi } from "../../apis/serve.ts";
+import { errorDocument, S3Error } from "../../apis/storage/s3/errors.ts";
 import { type S3Fetch, s3Fetch } from "../../apis/storage/s3/fetch.ts";
-import { requestIds } from "../../apis/storage/s3/request-ids.ts";
 import type { Clock } from "../../std/clock.ts";
 import type { Log } from "../../std/log.ts";
 import type { Random } from "../../std/random.ts";
@@ -13,6 +16,7 @@ import type { StaticSite } from "../http/static-site.ts";
 import { stripTrustHeaders } from "../http/trust-headers.ts";
 import { normaliseHost, targetOfHost } from "../routing/host.ts";
 import { targetOfPath } from "../routing/path.ts";
+import { BodyBudget } from "./body-budget.ts";
 import { type Listener, within } from "./listener.ts";
 
 export interface HttpsOptions {
@@ -32,7 +36,7 @@ export interface HttpsOptions {
 
 /** A connection on which nothing moves is closed, also in the middle of a body. Bun counts in steps of 4 s. */
 const IDLE_SECONDS_MAX = 120;
-/** Each request under way may hold some MiB; more are answered 503. */
+/** More are answered 503, and so is a body for which {@link BodyBudget} has no room. */
 const IN_FLIGHT_MAX = 2_048;
 
 /** Starts the listener. Throws Node's errors (EADDRINUSE). */
@@ -60,28 +64,32 @@ export function listenHttps(options: HttpsOptions): Listener {
 class Gateway {
   private readonly s3: S3Fetch;
   private readonly nextRequestId: () => string;
+  private readonly bodies = new BodyBudget();
   private inFlight = 0;
 
   constructor(private readonly options: HttpsOptions) {
     const { apis, domain, random, accessLog, clock } = options;
     const logged = loggedS3(apis.s3, "https", accessLog, clock);
-    this.s3 = s3Fetch(logged, { random, virtualHostSuffix: `storage.${domain}` });
+    this.s3 = s3Fetch(logged, { clock, virtualHostSuffix: `storage.${domain}` });
     this.nextRequestId = requestIds(random);
   }
 
   async answer(request: Request, server: Server<undefined>): Promise<Response> {
-    const source = server.requestIP(request)?.address ?? "";
     const host = normaliseHost(request.headers.get("host"));
     if (host === undefined) return text(400, "the Host header is missing or wrong");
-    if (this.inFlight >= IN_FLIGHT_MAX) return overloaded();
+    const source = server.requestIP(request)?.address ?? "";
+    const origin = { source, requestId: this.nextRequestId(), overTls: true };
+    const target = targetOfHost(host, this.options.domain);
+    const room = this.inFlight < IN_FLIGHT_MAX ? this.bodies.take(request) : undefined;
+    if (room === undefined) return target.kind === "s3" ? slowDown(request, origin.requestId) : overloaded();
     this.inFlight++;
     try {
-      const target = targetOfHost(host, this.options.domain);
       // S3 logs for itself; a signed S3 request may name any header, so none is taken away.
-      if (target.kind === "s3") return await this.s3(request, source);
-      return await this.logged(request, host, source, (url) => this.route(target, request, url, source));
+      if (target.kind === "s3") return await this.s3(request, origin);
+      return await this.logged(request, host, origin, (url) => this.route(target, request, url, origin));
     } finally {
       this.inFlight--;
+      this.bodies.give(room);
     }
   }
 
@@ -94,34 +102,34 @@ class Gateway {
     target: Exclude<ReturnType<typeof targetOfHost>, { kind: "s3" }>,
     request: Request,
     url: URL,
-    source: string,
+    origin: Origin,
   ): Promise<Response> {
     const { apis, health, site } = this.options;
     if (url.pathname === "/healthz") return health.respond();
     if (target.kind === "unserved")
       return text(404, `${target.name} is not a part of this version of skerry`);
     stripTrustHeaders(request.headers);
-    if (target.kind === "service") return apis.services.get(target.service)?.(request, source) ?? noSuchApi();
+    if (target.kind === "service") return apis.services.get(target.service)?.(request, origin) ?? noSuchApi();
     const path = targetOfPath(url.pathname);
     if (path.kind === "site") {
       return site ? site.respond(url.pathname, request) : text(404, "this gateway serves no dashboard");
     }
     const known = path.kind === "service" && apis.services.has(path.service);
-    return known ? apis.mounted(request, source) : noSuchApi();
+    return known ? apis.mounted(request, origin) : noSuchApi();
   }
 
   private async logged(
     request: Request,
     host: string,
-    source: string,
+    origin: Origin,
     answer: (url: URL) => Promise<Response>,
   ): Promise<Response> {
     const { accessLog, clock } = this.options;
     const start = clock.monotonic();
-    const requestId = this.nextRequestId();
     const url = new URL(request.url);
     const response = await answer(url).catch((error: Error) => this.fault(error));
-    response.headers.set("x-request-id", requestId);
+    response.headers.set("x-request-id", origin.requestId);
+    await dropUnread(request, clock);
     const length = response.headers.get("content-length");
     accessLog.add({
       listener: "https",
@@ -131,16 +139,35 @@ class Gateway {
       status: response.status,
       bytes: length === null ? undefined : Number(length),
       ms: clock.monotonic() - start,
-      requestId,
-      remote: source,
+      requestId: origin.requestId,
+      remote: origin.source,
     });
     return response;
   }
 }
 
+function slowDown({ url }: Request, requestId: string): Response {
+  const body = errorDocument(new S3Error("SlowDown"), new URL(url).pathname, requestId, "skerry");
+  return refusal(
+    new Response(body, {
+      status: 503,
+      headers: {
+        "content-type": "application/xml",
+        "x-amz-request-id": requestId,
+        "x-request-id": requestId,
+      },
+    }),
+  );
+}
+
 function overloaded(): Response {
-  const response = problem(503, "busy", "Too many requests at a time");
+  return refusal(problem(503, "busy", "Too many requests at a time"));
+}
+
+/** The connection ends with it: else all of a body that nobody wants would still be taken in. */
+function refusal(response: Response): Response {
   response.headers.set("retry-after", "1");
+  response.headers.set("connection", "close");
   return response;
 }
 

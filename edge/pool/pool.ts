@@ -1,5 +1,5 @@
 // The APIs in other processes: the same interface as those in this one.
-import { GATEWAY_HEADER, isOverTls, SOURCE_HEADER, TLS_HEADER } from "../../apis/gateway-trust.ts";
+import { originHeaders } from "../../apis/gateway-trust.ts";
 import type { ApiFetch, Apis } from "../../apis/serve.ts";
 import type { Clock } from "../../std/clock.ts";
 import type { Log } from "../../std/log.ts";
@@ -49,15 +49,13 @@ export function connectPool(env: { clock: Clock; log: Log }, options: PoolOption
 
 /** Passes requests on, their paths put behind `root`. */
 function proxy(root: string, backends: Backends, token: string): ApiFetch {
-  return async (request, source) => {
+  return async (request, origin) => {
     const base = backends.pick();
     if (base === undefined) return unavailable();
     const { pathname, search } = new URL(request.url);
     const headers = new Headers(request.headers);
     for (const hop of HOP_BY_HOP) headers.delete(hop);
-    headers.set(GATEWAY_HEADER, token);
-    headers.set(SOURCE_HEADER, source);
-    headers.set(TLS_HEADER, isOverTls(request) ? "1" : "0");
+    for (const [name, value] of Object.entries(originHeaders(origin, token))) headers.set(name, value);
     try {
       const response = await fetch(`${base}${root}${pathname}${search}`, {
         method: request.method,

@@ -1,5 +1,5 @@
 // APIs that tell what reached them, so that the gateway's tests can see what it passed on.
-import type { ApiFetch, Apis } from "../../apis/serve.ts";
+import type { ApiFetch, Apis, MountedApis } from "../../apis/serve.ts";
 import type { S3Handler } from "../../apis/storage/s3/http.ts";
 
 export interface FakeApis extends Apis {
@@ -11,16 +11,34 @@ export interface FakeApis extends Apis {
 export function fakeApis(more: { s3?: S3Handler; mounted?: ApiFetch } = {}): FakeApis {
   const echo =
     (api: string): ApiFetch =>
-    async (request, source) => {
+    async (request, { source, requestId, overTls }) => {
       const { pathname, search } = new URL(request.url);
       const headers = Object.fromEntries(request.headers);
       const body = await request.text();
-      return Response.json({ api, method: request.method, path: pathname + search, headers, source, body });
+      return Response.json({
+        api,
+        method: request.method,
+        path: pathname + search,
+        headers,
+        source,
+        requestId,
+        overTls,
+        body,
+      });
     };
-  const s3: S3Handler = async ({ method, target, headers, virtualHostSuffix, overTls = false }) => ({
+  const s3: S3Handler = async ({ method, target, headers, requestId, overTls = false, ...more }) => ({
     status: 200,
     headers: { "content-type": "application/json" },
-    body: JSON.stringify({ s3: { method, target, host: headers.get("host"), virtualHostSuffix, overTls } }),
+    body: JSON.stringify({
+      s3: {
+        method,
+        target,
+        host: headers.get("host"),
+        virtualHostSuffix: more.virtualHostSuffix,
+        requestId,
+        overTls,
+      },
+    }),
   });
   const apis: FakeApis = {
     trouble: [],
@@ -34,4 +52,18 @@ export function fakeApis(more: { s3?: S3Handler; mounted?: ApiFetch } = {}): Fak
     close: async () => {},
   };
   return apis;
+}
+
+/** The same as the role `apis` has them; its doors for the operator lead nowhere. */
+export function mountedFakeApis(more: Parameters<typeof fakeApis>[0] = {}): MountedApis {
+  const nowhere = () => new Response(null);
+  return {
+    ...fakeApis(more),
+    admin: nowhere,
+    audit: nowhere,
+    events: nowhere,
+    chunkservers: nowhere,
+    describe: () => {},
+    storageStatus: () => Promise.reject(new Error("not asked for here")),
+  };
 }

@@ -68,7 +68,7 @@ describe("an older copy of the master's directory", () => {
     const { sequence } = (await again.master.status(null)).journal;
     const { restoredAt } = removed.reached[0]!;
     removed.masterSeen = { restoredAt, sequence: sequence + 1 };
-    expect(await codeOf(removed.join(again.address))).toBe("FORBIDDEN");
+    expect(await codeOf(removed.join(again.address))).toBe("REMOVED");
     expect(again.problems()).toHaveLength(1);
     expect(address).not.toBe(again.address);
   });

@@ -1,7 +1,12 @@
 // What chunkservers say of themselves: that they are there, every chunk they hold, and their heartbeats.
 import type { Connection } from "../../chunkd/protocol/connection.ts";
 import { RemoteError } from "../../chunkd/protocol/errors.ts";
-import type { HeartbeatRequest, RegisterRequest, ReportRequest } from "../../chunkd/protocol/messages.ts";
+import {
+  type HeartbeatRequest,
+  REMOVED,
+  type RegisterRequest,
+  type ReportRequest,
+} from "../../chunkd/protocol/messages.ts";
 import { MasterError } from "../store/errors.ts";
 import type { Amnesia } from "./amnesia.ts";
 import type { Orphans } from "./orphans.ts";
@@ -23,7 +28,7 @@ export class Registrations {
     },
   ) {}
 
-  /** Throws `FORBIDDEN` for an id that is another's, or one that the operator has removed. */
+  /** Throws `FORBIDDEN` for an id that is another's, `REMOVED` for one that the operator has removed. */
   register(request: RegisterRequest, connection: Connection): void {
     const { servers, directory, log } = this.parts;
     const { id, address } = request;
@@ -47,15 +52,16 @@ export class Registrations {
 
   private refuseOthers({ id, address }: RegisterRequest, connection: Connection): void {
     const { servers, log } = this.parts;
-    const refuse = (why: string): never => {
+    const refuse = (why: string, code = "FORBIDDEN"): never => {
       log.error("a chunkserver was refused", { server: id, address, why });
-      throw new RemoteError("FORBIDDEN", why);
+      throw new RemoteError(code, why);
     };
     if (connection.peer?.id !== id) refuse(`the connection of ${connection.peer?.id} cannot register ${id}`);
     if (servers.state(id) === "removed") {
       refuse(
         `the chunkserver ${id} was removed from this cluster. To take it in again with what it holds: ` +
           `skerry chunkserver undrain ${id}. To use its disk anew: empty its directory`,
+        REMOVED,
       );
     }
     // A copied directory. The same server that comes again from the same place is welcome: it knows that the old

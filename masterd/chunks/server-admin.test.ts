@@ -102,7 +102,7 @@ describe("removing a chunkserver", () => {
     await until(async () => (await infoOf(all, "s4")).state === "drained", "it is drained");
     expect(await all.master.removeChunkserver({ id: "s4" })).toMatchObject({ state: "removed", lost: 0 });
     expect((await all.master.status(null)).servers.map(({ id }) => id)).toEqual(["s1", "s2", "s3"]);
-    expect(await codeOf(fourth.join(all.address))).toBe("FORBIDDEN");
+    expect(await codeOf(fourth.join(all.address))).toBe("REMOVED");
     await all.master.undrainChunkserver({ id: "s4" });
     expect(await codeOf(fourth.join(all.address))).toBe("resolved");
     expect(await infoOf(all, "s4")).toMatchObject({ state: "active", alive: true });

@@ -1,5 +1,6 @@
 import { Metadata, type ServerErrorResponse, status } from "@grpc/grpc-js";
 import { ProtocolError, type ProtocolErrorCode, RemoteError } from "../../chunkd/protocol/errors.ts";
+import { REMOVED } from "../../chunkd/protocol/messages.ts";
 import type { MasterErrorCode } from "../protocol/messages.ts";
 
 const STATUS: Partial<Record<string, status>> & Record<MasterErrorCode, status> = {
@@ -23,6 +24,7 @@ const STATUS: Partial<Record<string, status>> & Record<MasterErrorCode, status> 
   SERVER_STATE: status.FAILED_PRECONDITION,
   NOT_READY: status.UNAVAILABLE,
   BAD_REQUEST: status.INVALID_ARGUMENT,
+  [REMOVED]: status.PERMISSION_DENIED,
 };
 
 const PROTOCOL_STATUS: Partial<Record<ProtocolErrorCode, status>> = {

@@ -102,7 +102,11 @@ export function sessionRoutes(auth: AuthService, authenticate: MiddlewareHandler
  * Tokens for a program; for a page ({@link isFromPage}) cookies, since what a script can read an injected one can send
  * away.
  */
-export function answerSignedIn(context: Context, signedIn: SignedIn, status: 200 | 201) {
+export function answerSignedIn<Status extends 200 | 201>(
+  context: Context,
+  signedIn: SignedIn,
+  status: Status,
+) {
   // Who it was, for the audit log.
   context.set("caller", signedIn.user);
   if (!isFromPage(context)) return context.json(signedIn, status);

@@ -1,7 +1,6 @@
 import type { Context } from "hono";
 import { HTTPException } from "hono/http-exception";
 import type { ContentfulStatusCode } from "hono/utils/http-status";
-import type { z } from "zod";
 import type { Log } from "../../../std/log.ts";
 import { AuthError } from "../../auth/errors.ts";
 import { S3Error } from "../s3/errors.ts";
@@ -43,14 +42,8 @@ function answer(context: Context, status: ContentfulStatusCode, code: string, me
   return context.json({ error: { code, message } }, status);
 }
 
-/** `value` as `schema` has it. Throws {@link RestError} `InvalidRequest` that names each problem. */
-export function parsed<T extends z.ZodType>(schema: T, value: unknown): z.output<T> {
-  const result = schema.safeParse(value);
-  if (result.success) return result.data;
-  const problems = result.error.issues.map(
-    ({ path, message }) => `${path.join(".") || "request"}: ${message}`,
-  );
-  throw new RestError(400, "InvalidRequest", problems.join("; "));
+export function invalidRequest(problem: string): RestError {
+  return new RestError(400, "InvalidRequest", problem);
 }
 
 export function accessDenied(): S3Error {

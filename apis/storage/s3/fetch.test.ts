@@ -1,6 +1,7 @@
 // The S3 API behind Bun.serve, as the edge mounts it.
 import { afterEach, beforeEach, expect, test } from "bun:test";
 import type { Server } from "bun";
+import { systemClock } from "../../../std/clock.ts";
 import { systemRandom } from "../../../std/random.ts";
 import { S3Double, type Sent, signedHeaders } from "../testing/s3-double.ts";
 import { s3Fetch } from "./fetch.ts";
@@ -10,8 +11,15 @@ let server: Server<undefined>;
 
 beforeEach(async () => {
   s3 = await S3Double.withBuckets();
-  const fetch = s3Fetch(s3.handler, { random: systemRandom, virtualHostSuffix: "storage.test" });
-  server = Bun.serve({ port: 0, hostname: "127.0.0.1", fetch: (request) => fetch(request, "127.0.0.1") });
+  const fetch = s3Fetch(s3.handler, {
+    clock: systemClock,
+    virtualHostSuffix: "storage.test",
+  });
+  server = Bun.serve({
+    port: 0,
+    hostname: "127.0.0.1",
+    fetch: (request) => fetch(request, { source: "127.0.0.1", requestId: "1", overTls: false }),
+  });
 });
 
 afterEach(() => server.stop(true));

@@ -3,32 +3,37 @@
 // Keys with such segments are reached through the S3 port (node-http.ts). And Bun.serve sends a stream without its
 // Content-Length, as chunks (oven-sh/bun#10507): a body that whenFlowing does not gather arrives whole, but its length
 // is not told, and s3cmd does not take it. A server of node:http2 does neither: s3RequestListener (node-http.ts).
-import type { Random } from "../../../std/random.ts";
+import type { Clock } from "../../../std/clock.ts";
+import type { Origin } from "../../gateway-trust.ts";
+import { RequestBody } from "../../request-body.ts";
 import type { S3Handler, S3Response } from "./http.ts";
-import { requestIds } from "./request-ids.ts";
 
 export interface S3FetchOptions {
-  random: Random;
+  clock: Clock;
   /** The host under which buckets are subdomains, without a port. */
   virtualHostSuffix?: string;
 }
 
-export type S3Fetch = (request: Request, remoteAddress: string) => Promise<Response>;
+export type S3Fetch = (request: Request, origin: Origin) => Promise<Response>;
 
-/** `handler` as a fetch function. Bodies stream both ways at the pace of whoever reads them. */
+/**
+ * `handler` as a fetch function. Bodies stream both ways at the pace of whoever reads them; what the handler leaves of one
+ * is dropped before its answer is sent.
+ */
 export function s3Fetch(handler: S3Handler, options: S3FetchOptions): S3Fetch {
-  const nextRequestId = requestIds(options.random);
-  return async (request, remoteAddress) => {
+  return async (request, { source, requestId, overTls }) => {
+    const body = RequestBody.of(request);
     const response = await handler({
       method: request.method,
       target: requestTarget(request.url),
       headers: new Map(request.headers),
-      body: request.body,
-      remoteAddress,
-      overTls: request.url.startsWith("https:"),
-      requestId: nextRequestId(),
+      body,
+      remoteAddress: source,
+      requestId,
+      overTls,
       virtualHostSuffix: options.virtualHostSuffix,
     });
+    await body?.drop(options.clock);
     return new Response(responseBody(request.method, response), {
       status: response.status,
       headers: response.headers,

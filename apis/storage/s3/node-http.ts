@@ -6,12 +6,12 @@ import type { AddressInfo } from "node:net";
 import type { Clock } from "../../../std/clock.ts";
 import type { Log } from "../../../std/log.ts";
 import type { Random } from "../../../std/random.ts";
+import { requestIds } from "../../request-ids.ts";
 import { errorDocument, S3Error } from "./errors.ts";
 import type { S3Handler, S3Request, S3Response } from "./http.ts";
 import { IncomingBody } from "./incoming-body.ts";
 import { sendStream, sendWhole } from "./outgoing-body.ts";
 import { ReadingBudget } from "./reading-budget.ts";
-import { requestIds } from "./request-ids.ts";
 
 export interface S3ListenerOptions {
   clock: Clock;

@@ -31,6 +31,12 @@ switch (behaviour) {
       `${JSON.stringify({ level: "info", message: "waiting for a disk", disk: "sda" })}\n`,
     );
     break;
+  case "refused":
+    process.stdout.write(
+      `${JSON.stringify({ event: "refused", message: "it was removed: take it in again" })}\n`,
+    );
+    process.on("SIGUSR2", beReady);
+    break;
   case "broken":
     process.stderr.write("cannot read the configuration\n");
     process.exit(3);
