@@ -335,6 +335,52 @@ test("S12: an imported key gets no more than whoever imports it has, and says no
   expect((await sendS3("GET", "/", pair)).status).toBe(403);
 });
 
+test("S12: a service account by the name of a user is not that user", async () => {
+  const own = await auth.createKey("alice");
+  await auth.serviceAccounts.create({ name: "alice", owner: null });
+  await auth.attachments.attach({ kind: "service-account", name: "alice" }, "member");
+  const owner = { serviceAccount: "alice" };
+  const { token: bearer, id } = await auth.apiTokens.create(owner, { name: "t", scopes: EVERYTHING });
+  const key = await auth.createKey(owner);
+  const keys = await send("auth", "GET", "/keys", { bearer });
+  expect([keys.status, keys.text.includes(key.accessKeyId)]).toEqual([200, true]);
+  expect(keys.text).not.toContain(own.accessKeyId);
+  const tokens = JSON.parse((await send("auth", "GET", "/tokens", { bearer })).text);
+  expect(tokens.tokens.map((each: { id: string }) => each.id)).toEqual([id]);
+  const made = await send("auth", "POST", "/service-accounts", { bearer, body: { name: "hers" } });
+  expect([made.status, JSON.parse(made.text).error?.code]).toEqual([400, "invalid_request"]);
+  const refused: [method: string, path: string, body?: object][] = [
+    ["GET", "/keys?user=alice"],
+    ["GET", "/tokens?user=alice"],
+    ["GET", "/sessions?user=alice"],
+    ["DELETE", "/sessions?user=alice"],
+    ["POST", "/keys", { user: "alice" }],
+    ["POST", "/tokens", { user: "alice", name: "t", scopes: EVERYTHING }],
+    ["POST", "/service-accounts", { name: "hers", owner: "alice" }],
+    ["PUT", "/users/alice/password", { password: "another long password" }],
+    ["DELETE", "/users/alice/passkeys"],
+    ["GET", "/users/alice"],
+    ["GET", "/explain?user=alice&action=s3:GetObject&resource=arn:aws:s3:::alices/key"],
+  ];
+  for (const [method, path, body] of refused) {
+    expect([method, path, (await send("auth", method, path, { bearer, body })).status]).toEqual([
+      method,
+      path,
+      403,
+    ]);
+  }
+  expect((await send("storage", "GET", "/buckets/alices/objects/key", { bearer })).status).toBe(403);
+  expect((await sendS3("GET", "/alices/key", key)).status).toBe(403);
+  // Nor is the user meant to be the service account, where that may do something about the user.
+  await auth.attachments.attach({ kind: "service-account", name: "alice" }, "admin");
+  const session = await tokenOf(auth, "alice");
+  const ended = await send("auth", "DELETE", "/sessions?user=alice", { bearer });
+  expect([ended.status, JSON.parse(ended.text).ended > 0]).toEqual([200, true]);
+  expect((await send("auth", "GET", "/session", { bearer: session })).status).toBe(401);
+  const reset = { bearer, body: { password: PASSWORD } };
+  expect((await send("auth", "PUT", "/users/alice/password", reset)).status).toBe(204);
+});
+
 test("S16: a policy that looks at the client's address holds at every API, whatever the client says of it", async () => {
   await auth.createUser({ name: "mover", password: PASSWORD });
   await auth.roles.create("not-from-there", {

@@ -21,7 +21,8 @@ export function keyRoutes(auth: AuthService, authenticate: MiddlewareHandler<Aut
         const { user } = context.req.valid("query");
         const me = context.get("principal");
         const all = auth.callers.widest("auth:ListAccessKeys", "access-key", me).owner === undefined;
-        return context.json({ keys: await auth.listKeys(user ?? (all ? undefined : me.name)) });
+        const owner = user === undefined && all ? undefined : auth.callers.owner(me, { user });
+        return context.json({ keys: await auth.listKeys(owner) });
       },
     )
     .post(

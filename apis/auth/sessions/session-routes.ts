@@ -8,7 +8,6 @@ import {
   requireSession,
 } from "../authentication.ts";
 import { AuthError } from "../errors.ts";
-import type { Principal } from "../identity.ts";
 import { body, query } from "../request-body.ts";
 import type { AuthService } from "../service.ts";
 import { refreshBody, sessionsQuery, signInBody } from "./request-schemas.ts";
@@ -134,8 +133,6 @@ async function userIdOf(
   context: Context<AuthEnvironment>,
   name: string | undefined,
 ): Promise<string> {
-  const principal: Principal = context.get("principal");
   if (name === undefined) return requireSession(context).principal.userId;
-  if (name.toLowerCase() === principal.name) return principal.userId;
   return (await auth.user(name)).id;
 }
