@@ -23,7 +23,6 @@ export function decideByAuth(auth: AuthService) {
       await authenticate(asked, async () => {});
       const caller = asked.get("caller");
       actor = actorOf(caller, asked.get("session")?.id);
-      await auth.access.freshened();
       const values = connectionValues(asked);
       auth.access.require(caller, action, { resource, values });
       return { allowed: true, actor };

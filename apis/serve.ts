@@ -25,6 +25,7 @@ import { createEventsApp } from "./events/app.ts";
 import { type EventsPlace, type OpenBus, openBus } from "./events/open-bus.ts";
 import type { Origin } from "./gateway-trust.ts";
 import { describeApis } from "./metrics.ts";
+import { SERVICE_NAMES } from "./service-names.ts";
 import { createStorageApp } from "./storage/app.ts";
 import { createChunkserverApp } from "./storage/chunkservers.ts";
 import { ObjectStore } from "./storage/objects.ts";
@@ -134,20 +135,14 @@ export async function startApis(env: ApisEnvironment, config: ApisConfig): Promi
   const operatorsEvents = createEventsApp({ ...eventsParts, decide: byOperator });
   const adminAudit = new Hono<{ Bindings: Origin }>().route("/audit", operatorsAudit);
   const adminEvents = new Hono<{ Bindings: Origin }>().route("/events", operatorsEvents);
-  const mounted = new Hono<{ Bindings: Origin }>()
-    .route("/api/audit", auditApp)
-    .route("/api/auth", authApp)
-    .route("/api/events", eventsApp)
-    .route("/api/storage", storageApp)
-    .notFound(() => noSuchApi());
+  const apps = { audit: auditApp, auth: authApp, events: eventsApp, storage: storageApp };
+  const mounted = new Hono<{ Bindings: Origin }>().notFound(() => noSuchApi());
+  for (const name of SERVICE_NAMES) mounted.route(`/api/${name}`, apps[name] as Hono);
   return {
     mounted: (request, origin) => mounted.fetch(request, origin),
-    services: new Map<string, ApiFetch>([
-      ["audit", (request, origin) => auditApp.fetch(request, origin)],
-      ["auth", (request, origin) => authApp.fetch(request, origin)],
-      ["events", (request, origin) => eventsApp.fetch(request, origin)],
-      ["storage", (request, origin) => storageApp.fetch(request, origin)],
-    ]),
+    services: new Map<string, ApiFetch>(
+      SERVICE_NAMES.map((name) => [name, (request, origin) => apps[name].fetch(request, origin)]),
+    ),
     s3: createS3({
       keyring: auth,
       access: auth.access,

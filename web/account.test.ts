@@ -2,6 +2,7 @@
 import { afterAll, afterEach, beforeAll, beforeEach, expect, setDefaultTimeout, test } from "bun:test";
 import { AccountBench } from "./testing/account-bench.ts";
 import { PASSWORD } from "./testing/auth-cloud.ts";
+import { DESKTOP } from "./testing/browser.ts";
 
 // A real PostgreSQL and a browser on a loaded machine.
 setDefaultTimeout(60_000);
@@ -57,6 +58,7 @@ test("a passkey is added, renamed, used alone and after the password, and delete
 
   await bench.page.getByRole("button", { name: "Sign out" }).click();
   await bench.button("Use a passkey").waitFor();
+  expect(await bench.text("Passkey renamed").count()).toBe(0);
   await bench.shoot("sign-in");
   await bench.button("Use a passkey").click();
   await bench.signedIn();
@@ -123,7 +125,17 @@ test("a token is created with scopes, shown once, works, and is refused after it
   await bench.field("Scope 1").fill(`auth.${name}.*`);
   await bench.button("Add scope").click();
   await bench.confirm("Create token");
-  await bench.dialog().getByText("Fill in each scope, or remove it.").waitFor();
+  const problem = bench.dialog().getByText("Fill in each scope, or remove it.");
+  await problem.waitFor();
+  // However long the form is.
+  await bench.page.setViewportSize({ width: 390, height: 600 });
+  expect(
+    await problem.evaluate((element) => {
+      const { x, y } = element.getBoundingClientRect();
+      return element.contains(document.elementFromPoint(x + 1, y + 1));
+    }),
+  ).toBe(true);
+  await bench.page.setViewportSize(DESKTOP);
   await bench.field("Scope 2").fill(`storage.${name}.bucket.photos`);
   await bench.page.getByRole("group", { name: "Scope 2" }).getByLabel("read").check();
   await bench.shoot("create-token");

@@ -1,11 +1,12 @@
 import { afterAll, afterEach, beforeAll, beforeEach, expect, setDefaultTimeout, test } from "bun:test";
-import { mkdtempSync, rmSync } from "node:fs";
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { Browser, Page } from "playwright-core";
 import { buildDashboard } from "./build.ts";
 import { Backend, USER } from "./testing/backend.ts";
 import { launchBrowser, openPage, PHONE } from "./testing/browser.ts";
+import { shoot } from "./testing/shoot.ts";
 
 // A loaded machine starts a browser page slowly; each wait in it has its own, shorter limit.
 setDefaultTimeout(30_000);
@@ -136,6 +137,78 @@ test("dropped files show the target while they hover and land in the folder on s
   expect(backend.buckets.get("docs")!.objects.has("in/dropped.txt")).toBe(true);
 });
 
+test("a dropped folder and a hundred files beside it land under their paths", async () => {
+  backend.put("docs", "in/x", "");
+  const folder = join(mkdtempSync(join(parent, "drop-")), "album");
+  // More than a directory reader gives at a time.
+  mkdirSync(join(folder, "deep"), { recursive: true });
+  for (let n = 0; n < 130; n++) writeFileSync(join(folder, "deep", `${n}.txt`), `deep ${n}`);
+  const plain = Array.from({ length: 100 }, (_, n) => join(parent, `plain-${n}.txt`));
+  for (const path of plain) writeFileSync(path, "plain");
+  await signIn("/buckets/docs/in/");
+  await row("x").waitFor();
+  const devtools = await page.context().newCDPSession(page);
+  for (const type of ["dragEnter", "dragOver", "drop"] as const) {
+    const data = { items: [], files: [folder, ...plain], dragOperationsMask: 1 };
+    await devtools.send("Input.dispatchDragEvent", { type, x: 640, y: 500, data });
+  }
+  await text("230 files uploaded").waitFor({ timeout: 30_000 });
+  const { objects } = backend.buckets.get("docs")!;
+  expect(objects.size).toBe(231);
+  expect(new TextDecoder().decode(objects.get("in/album/deep/129.txt")!.bytes)).toBe("deep 129");
+  expect(objects.has("in/plain-99.txt")).toBe(true);
+  expect((await rowNames()).length).toBe(102);
+}, 60_000);
+
+test("an upload outlives the access cookie, and without a session it fails and can be retried", async () => {
+  backend.put("docs", "x", "");
+  await signIn("/buckets/docs/");
+  await row("x").waitFor();
+  const upload = (...names: string[]) =>
+    page
+      .getByLabel("Files to upload")
+      .setInputFiles(names.map((name) => ({ name, mimeType: "", buffer: Buffer.from(name) })));
+  backend.expireAccess();
+  await upload("renewed.bin");
+  await row("renewed.bin").waitFor();
+  backend.endSessions();
+  await upload("later.bin", "latest.bin");
+  await text("Your session ended. Sign in again to go on where you were.").waitFor();
+  await page.getByLabel("User name").fill(USER.name);
+  await page.getByLabel("Password").fill(USER.password);
+  await page.keyboard.press("Enter");
+  await text("2 uploads failed").waitFor();
+  await page.getByRole("button", { name: "Retry failed" }).click();
+  await row("latest.bin").waitFor();
+  expect(await rowNames()).toEqual(["later.bin", "latest.bin", "renewed.bin", "x"]);
+});
+
+test("leaving the page or signing out during an upload asks first", async () => {
+  backend.put("docs", "x", "");
+  await signIn("/buckets/docs/");
+  await row("x").waitFor();
+  const release = backend.hold(/^PUT /);
+  await page
+    .getByLabel("Files to upload")
+    .setInputFiles({ name: "slow.bin", mimeType: "", buffer: Buffer.alloc(1000) });
+  await text("Uploading 1 file").waitFor();
+  const asked = page.waitForEvent("dialog");
+  const leaving = page.evaluate(() => location.reload()).catch(() => {});
+  const question = await asked;
+  expect(question.type()).toBe("beforeunload");
+  await question.dismiss();
+  await leaving;
+  await page.getByRole("button", { name: "Sign out" }).click();
+  await text("Cancel the uploads?").waitFor();
+  await page.keyboard.press("Escape");
+  await text("Uploading 1 file").waitFor();
+  await page.getByRole("button", { name: "Sign out" }).click();
+  await page.getByRole("button", { name: "Cancel uploads and sign out" }).click();
+  await heading("Sign in").waitFor();
+  release();
+  expect(backend.buckets.get("docs")!.objects.has("slow.bin")).toBe(false);
+});
+
 test("an upload can be cancelled, a failed one retried; the list tells both", async () => {
   backend.put("docs", "x", "");
   await signIn("/buckets/docs/");
@@ -199,6 +272,32 @@ test("selected objects and a folder with all its content are deleted after one q
   await text("3 items deleted").waitFor();
   expect(await rowNames()).toEqual(["keep"]);
   expect([...backend.buckets.get("docs")!.objects.keys()]).toEqual(["keep"]);
+});
+
+test("Shift ticks a range and Ctrl one row more, in boxes and in rows; a dialog is not opened by it", async () => {
+  for (const key of ["a", "b", "c", "d", "e"]) backend.put("docs", key, "x");
+  await signIn("/buckets/docs/");
+  const box = (name: string) => page.getByRole("checkbox", { name: `Select ${name}`, exact: true });
+  const ticked = () => page.locator(".row-selected .row-name").allTextContents();
+  await box("b").click();
+  await box("d").click({ modifiers: ["Shift"] });
+  expect(await ticked()).toEqual(["b", "c", "d"]);
+  await page.getByRole("button", { name: "c", exact: true }).click({ modifiers: ["ControlOrMeta"] });
+  expect(await ticked()).toEqual(["b", "d"]);
+  await page
+    .locator(".row")
+    .first()
+    .locator(".cell-size")
+    .click({ modifiers: ["Shift"] });
+  expect(await ticked()).toEqual(["a", "b", "c", "d"]);
+  expect(await page.getByRole("dialog").count()).toBe(0);
+  await text("4 selected").waitFor();
+  await page.getByRole("button", { name: "Clear", exact: true }).click();
+  await box("b").focus();
+  await page.keyboard.press("Space");
+  await box("e").focus();
+  await page.keyboard.press("Shift+Space");
+  expect(await ticked()).toEqual(["b", "c", "d", "e"]);
 });
 
 test("a deletion that takes long is stopped by Cancel; what is left is listed", async () => {
@@ -339,6 +438,8 @@ test("an access key shows its secret once and is gone after it is revoked", asyn
   await text("No access keys").waitFor();
   await page.getByRole("button", { name: "Create access key" }).click();
   await text("s3cr3t".repeat(7)).waitFor();
+  // A click that misses the dialog must not lose the secret.
+  await page.mouse.click(8, 400);
   await page.getByRole("button", { name: "I have saved it" }).click();
   await row("SKTEST00000000000000").waitFor();
   expect(await page.content()).not.toContain("s3cr3t");
@@ -398,3 +499,74 @@ test("signing out ends the session on the server too and forgets the uploads", a
   await page.reload();
   await heading("Sign in").waitFor();
 });
+
+test("the pages of the storage and their dialogs fit a phone and are accessible in both themes", async () => {
+  await page.goto(backend.url);
+  await page.getByLabel("User name").waitFor();
+  await shoot(page, "sign-in-without-providers");
+  await signIn();
+  await text("No buckets yet").waitFor();
+  await shoot(page, "no-buckets");
+  const hour = 3_600_000;
+  const keys = ["dir/1", "report\u202efdp.exe", "עברית.txt", "minutes of the meeting about the meetings.pdf"];
+  for (const [n, key] of keys.entries()) {
+    backend.put("docs", key, "x".repeat(10 ** (n + 2)), Date.now() - 20 * n * hour);
+  }
+  backend.put("docs-2", "x", "x");
+  backend.buckets.get("docs-2")!.objects.clear();
+  await page.goto(backend.url);
+  await row("docs-2").waitFor();
+  await shoot(page, "buckets");
+  await page.getByRole("button", { name: "Create bucket" }).click();
+  await page.getByLabel("Name", { exact: true }).fill("My_Bucket");
+  await shoot(page, "create-bucket");
+  await page.goto(`${backend.url}/buckets/docs-2/`);
+  await text("This bucket is empty").waitFor();
+  await shoot(page, "empty-bucket");
+  await page.goto(`${backend.url}/buckets/docs/`);
+  await row("dir").waitFor();
+  backend.failNext(/^PUT /, 503, "NOT_ENOUGH_SERVERS", "Fewer than 2 chunkservers are up.");
+  await page
+    .getByLabel("Files to upload")
+    .setInputFiles({ name: "broken.bin", mimeType: "", buffer: Buffer.alloc(10) });
+  await text("Fewer than 2 chunkservers are up.").waitFor();
+  const release = backend.hold(/^PUT /);
+  await page.getByLabel("Files to upload").setInputFiles(
+    ["one", "two", "three", "four"].map((name) => ({
+      name: `${name}.mov`,
+      mimeType: "",
+      buffer: Buffer.alloc(4e6),
+    })),
+  );
+  await page.getByText("· waiting").waitFor();
+  await shoot(page, "uploads");
+  release();
+  await row("four.mov").waitFor();
+  await page.getByRole("checkbox", { name: "Select dir" }).check();
+  await shoot(page, "selection-and-failed-upload");
+  await page.getByRole("button", { name: "Delete", exact: true }).click();
+  await page.getByRole("dialog").waitFor();
+  await shoot(page, "delete");
+  await page.keyboard.press("Escape");
+  await page.getByRole("button", { name: "עברית.txt", exact: true }).click();
+  await page.getByRole("dialog").waitFor();
+  await shoot(page, "object");
+  await page.keyboard.press("Escape");
+  await page.getByRole("link", { name: "Access keys" }).click();
+  await page.getByRole("button", { name: "Create access key" }).first().click();
+  await page.getByRole("dialog").waitFor();
+  await shoot(page, "access-key-created");
+  await page.goto(`${backend.url}/keys`);
+  await page.getByRole("row").nth(1).waitFor();
+  await shoot(page, "access-keys");
+  await page.goto(`${backend.url}/storage`);
+  await text("Chunkservers alive").waitFor();
+  await shoot(page, "storage");
+  await page.goto(`${backend.url}/nowhere`);
+  await heading("Nothing here").waitFor();
+  await shoot(page, "not-found");
+  backend.failNext(/GET .*session$/, 503, "NOT_READY", "starting");
+  await page.goto(backend.url);
+  await text("Skerry does not answer").waitFor();
+  await shoot(page, "no-answer");
+}, 120_000);

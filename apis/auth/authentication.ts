@@ -89,9 +89,13 @@ function proved(session: LiveSession | "" | false | undefined): LiveSession {
   throw new AuthError("unauthenticated", "Sign in: the token is missing, wrong or over");
 }
 
-/** Lets a request through with its principal; see {@link sessionOfRequest}. */
+/**
+ * Lets a request through with its principal; see {@link sessionOfRequest}. Who that is was confirmed lately, or is asked for
+ * before: proved by an older copy, an ended session would pass once more, since its user may still do what it asks for.
+ */
 export function authenticated(auth: AuthService) {
   return createMiddleware<AuthEnvironment>(async (context, next) => {
+    await auth.access.freshened();
     const token = bearerToken(context.req.header("authorization"));
     if (token !== undefined && isApiToken(token)) {
       const caller = auth.apiTokens.verify(token);

@@ -1,10 +1,11 @@
 // For tests only: the auth service on a real PostgreSQL, with a clock that can be set forward.
 import { join } from "node:path";
-import { type Clock, systemClock } from "../../std/clock.ts";
+import { type Clock, systemClock, type Timer } from "../../std/clock.ts";
 import { type Database, openDatabase } from "../../std/db/database.ts";
 import { startTestServer, type TestServer } from "../../std/db/test-server.ts";
 import { type Log, silentLog } from "../../std/log.ts";
 import { systemRandom } from "../../std/random.ts";
+import { BEAT_MS } from "./change-feed.ts";
 import { AuthError, type AuthErrorCode } from "./errors.ts";
 import { type AuthService, createAuth } from "./service.ts";
 import type { Client } from "./sessions/client.ts";
@@ -22,7 +23,17 @@ export class AheadClock implements Clock {
     this.mostAheadMs = Math.max(this.mostAheadMs, this.aheadMs);
     return systemClock.monotonic() + this.mostAheadMs;
   };
-  after = systemClock.after;
+  after = (ms: number, run: () => void): Timer => systemClock.after(ms, run);
+}
+
+/** Its beats are the test's to make, by calling `beat`: without them a process is up to date for a while only. */
+export class QuietClock extends AheadClock {
+  beat: (() => void) | undefined;
+  override after = (ms: number, run: () => void): Timer => {
+    if (ms !== BEAT_MS) return systemClock.after(ms, run);
+    this.beat = run;
+    return { cancel() {} };
+  };
 }
 
 export class AuthBench {
@@ -44,14 +55,14 @@ export class AuthBench {
   /** A service of its own connections; on the same database as others of that name. */
   async open(
     database = `auth${++this.databases}`,
-    options: { kekPath?: string; issuer?: string; log?: Log } = {},
+    options: { kekPath?: string; issuer?: string; log?: Log; clock?: Clock } = {},
   ) {
     const sql = await this.connect(database);
     const auth = await createAuth({
       sql,
       kekPath: options.kekPath ?? `${this.kekPath}-${database}`,
       issuer: options.issuer ?? ISSUER,
-      clock: this.clock,
+      clock: options.clock ?? this.clock,
       random: systemRandom,
       log: options.log ?? silentLog,
     });

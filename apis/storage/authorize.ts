@@ -14,7 +14,7 @@ import { S3Error } from "./s3/errors.ts";
 
 export type StorageAction = Extract<Action, `s3:${string}` | `storage:${string}`>;
 
-/** Await `freshened` before asking. */
+/** Await `freshened` before a caller is proved. */
 export type Permissions = Pick<Access, "decide" | "freshened">;
 
 export interface StorageResource extends Pick<On, "owner" | "values"> {

@@ -49,7 +49,7 @@ export function createStorageRest({ store, sessions, access, audit, clock, log }
   return new Hono<RestEnv>()
     .onError((error, context) => errorAnswer(error, context, log))
     .use(record)
-    .use(requireSession(sessions))
+    .use(requireSession(sessions, access))
     .get(
       "/buckets",
       may("s3:ListAllMyBuckets"),

@@ -1,14 +1,10 @@
+import { median } from "../storage/median.ts";
 import type { CaseValues, ChunkFigures } from "./measure.ts";
 
 interface About {
   revision: string;
   bun: string;
   loadAverageAtStart: number;
-}
-
-/** The middle value; of an even number, the lower one. */
-function median(values: readonly number[]): number {
-  return [...values].sort((a, b) => a - b)[Math.floor((values.length - 1) / 2)]!;
 }
 
 /** The middle one of the ratios of each round: what the machine does besides changes from round to round. */

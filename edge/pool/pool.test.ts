@@ -88,6 +88,10 @@ test("an API with a host of its own is at its root", async () => {
   expect(await response.json()).toMatchObject({ api: "mounted", path: "/api/auth/session" });
 });
 
+test("every API of a process is there", async () => {
+  expect([...pool.services.keys()].sort()).toEqual(["audit", "auth", "events", "storage"]);
+});
+
 test("S16: nobody but a gateway of the cluster may say who the client is, that it came under TLS, and what its request is called", async () => {
   const url = `http://127.0.0.1:${services.port}/api/auth/session`;
   for (const token of ["", "wrong", gatewayToken("11".repeat(32))]) {

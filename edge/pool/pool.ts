@@ -1,6 +1,7 @@
 // The APIs in other processes: the same interface as those in this one.
 import { originHeaders } from "../../apis/gateway-trust.ts";
 import type { ApiFetch, Apis } from "../../apis/serve.ts";
+import { SERVICE_NAMES } from "../../apis/service-names.ts";
 import type { Clock } from "../../std/clock.ts";
 import type { Log } from "../../std/log.ts";
 import { Backends } from "./backends.ts";
@@ -14,8 +15,6 @@ export interface PoolOptions {
   /** Proves this gateway to them; see gatewayToken. */
   token: string;
 }
-
-const SERVICES = ["audit", "auth", "events", "storage"];
 
 /** Meant for one connection alone (RFC 9110, section 7.6.1): they end here. */
 const HOP_BY_HOP = [
@@ -34,7 +33,7 @@ export function connectPool(env: { clock: Clock; log: Log }, options: PoolOption
   const proxyBelow = (root: string) => proxy(root, backends, options.token);
   return {
     mounted: proxyBelow(""),
-    services: new Map(SERVICES.map((name) => [name, proxyBelow(`/api/${name}`)])),
+    services: new Map(SERVICE_NAMES.map((name) => [name, proxyBelow(`/api/${name}`)])),
     s3: s3Proxy(s3Backends, options.token),
     problems: async () => [
       ...(backends.pick() === undefined ? ["no process of the role apis answers"] : []),

@@ -1,11 +1,11 @@
 import { useEffect } from "react";
 import type { User } from "./api/auth.ts";
 import { Brand } from "./components/brand.tsx";
-import { Failure } from "./components/failure.tsx";
 import { Shell } from "./components/shell.tsx";
 import { ToastProvider, useToasts } from "./components/toasts.tsx";
+import { Unreachable } from "./components/unreachable.tsx";
 import { useAdminParts } from "./hooks/use-admin-parts.ts";
-import { useRoute } from "./navigation.ts";
+import { navigate, useRoute } from "./navigation.ts";
 import { AccountPage } from "./pages/account-page.tsx";
 import { AdminPage } from "./pages/admin-page.tsx";
 import { BrowserPage } from "./pages/browser-page.tsx";
@@ -14,6 +14,7 @@ import { KeysPage } from "./pages/keys-page.tsx";
 import { MissingPage } from "./pages/missing-page.tsx";
 import { PasswordResetPage } from "./pages/password-reset-page.tsx";
 import { SignInPage } from "./pages/sign-in-page.tsx";
+import { SignUpPage } from "./pages/sign-up-page.tsx";
 import { StoragePage } from "./pages/storage-page.tsx";
 import type { AdminPart } from "./routes.ts";
 import { SessionProvider, useSession } from "./session.tsx";
@@ -45,13 +46,9 @@ function Gate() {
         </div>
       );
     case "unreachable":
-      return (
-        <main className="splash">
-          <Failure what="Skerry does not answer" error={session.error} onRetry={check} />
-        </main>
-      );
+      return <Unreachable error={session.error} onRetry={check} />;
     case "signed-out":
-      return <SignInPage notice={session.notice} />;
+      return route.page === "sign-up" ? <SignUpPage /> : <SignInPage notice={session.notice} />;
     case "signed-in":
       return <SignedIn user={session.user} />;
   }
@@ -60,6 +57,11 @@ function Gate() {
 function SignedIn({ user }: { user: User }) {
   const admin = useAdminParts(user);
   const { toast } = useToasts();
+  const atSignUp = useRoute().page === "sign-up";
+  // Whoever is in has signed up.
+  useEffect(() => {
+    if (atSignUp) navigate("/", { replacing: true });
+  }, [atSignUp]);
   // The way back from a provider that an account was to be linked of.
   useEffect(() => {
     const problem = takeSignInError();
@@ -76,6 +78,7 @@ function Page({ user, admin }: { user: User; admin: readonly AdminPart[] }) {
   const route = useRoute();
   switch (route.page) {
     case "buckets":
+    case "sign-up":
       return <BucketsPage />;
     case "browser":
       return <BrowserPage bucket={route.bucket} prefix={route.prefix} />;

@@ -20,6 +20,14 @@ test("ages are told in the largest whole unit", () => {
   expect(formatRelative(now - 90_000_000, now)).toBe("yesterday");
 });
 
+test("what is ahead is told in the nearest unit, not in one less", () => {
+  const now = 1_800_000_000_000;
+  const day = 86_400_000;
+  expect(formatRelative(now + 7 * day - 5_000, now)).toBe("in 7 days");
+  expect(formatRelative(now + 59_000 + 60_000, now)).toBe("in 2 minutes");
+  expect(formatRelative(now + day, now)).toBe("tomorrow");
+});
+
 test("counts agree with their noun", () => {
   expect(formatPlural(1, "object")).toBe("1 object");
   expect(formatPlural(1200, "object")).toBe("1,200 objects");

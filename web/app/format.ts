@@ -38,7 +38,9 @@ const relative = new Intl.RelativeTimeFormat("en", { numeric: "auto" });
 export function formatRelative(at: number, now: number): string {
   const seconds = Math.round((at - now) / 1000);
   for (const [unit, size] of STEPS) {
-    if (Math.abs(seconds) >= size) return relative.format(Math.trunc(seconds / size), unit);
+    // What is ahead is rounded: a token made for 30 days ends in 30 days, not in 29.
+    const count = seconds > 0 ? Math.round(seconds / size) : Math.trunc(seconds / size);
+    if (Math.abs(seconds) >= size) return relative.format(count, unit);
   }
   return "just now";
 }

@@ -12,10 +12,10 @@ function subscribe(listener: () => void): () => void {
   };
 }
 
-/** Goes to `path` of this dashboard without a page load. */
-export function navigate(path: string): void {
+/** Goes to `path` of this dashboard without a page load. `replacing`: back then leads past where one is now. */
+export function navigate(path: string, { replacing = false } = {}): void {
   if (path === location.pathname) return;
-  history.pushState(null, "", path);
+  history[replacing ? "replaceState" : "pushState"](null, "", path);
   for (const listener of listeners) listener();
 }
 

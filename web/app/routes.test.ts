@@ -34,6 +34,7 @@ describe("routes", () => {
     ["/admin/audit", { page: "admin", part: "audit" }],
     ["/admin/users/a.b", { page: "admin", part: "users", name: "a.b" }],
     ["/password-reset", { page: "password-reset" }],
+    ["/sign-up", { page: "sign-up" }],
   ] as const)("%s is a place of its own, and is written so", (path, route) => {
     expect(parseRoute(path)).toEqual(route);
     expect(formatRoute(route)).toBe(path);

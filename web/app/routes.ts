@@ -17,6 +17,8 @@ export type Route =
   | { page: "admin"; part: AdminPart; name?: string }
   /** For whoever has forgotten the password: the token is in the fragment, which no server sees. */
   | { page: "password-reset" }
+  /** For whoever has no account, where administrators allow it. */
+  | { page: "sign-up" }
   | { page: "missing" };
 
 /** Reads `location.pathname`. Never throws: what is no place is `missing`. */
@@ -24,7 +26,8 @@ export function parseRoute(pathname: string): Route {
   const [, first = "", ...rest] = pathname.split("/");
   if (rest.length === 0) {
     if (first === "" || first === "buckets") return { page: "buckets" };
-    if (first === "keys" || first === "storage" || first === "password-reset") return { page: first };
+    if (first === "keys" || first === "storage") return { page: first };
+    if (first === "password-reset" || first === "sign-up") return { page: first };
   }
   if (first === "buckets") return parseBrowser(pathname);
   if (first === "account") return parseAccount(rest);
@@ -61,6 +64,7 @@ export function formatRoute(route: Exclude<Route, { page: "missing" }>): string 
     case "keys":
     case "storage":
     case "password-reset":
+    case "sign-up":
       return `/${route.page}`;
     case "account":
       return route.part === "profile" ? "/account" : `/account/${route.part}`;

@@ -5,10 +5,8 @@ import type { Browser, Locator, Page } from "playwright-core";
 import type { AuthService } from "../../apis/auth/service.ts";
 import { buildDashboard } from "../build.ts";
 import { AuthCloud, makeCertificate, PASSWORD } from "./auth-cloud.ts";
-import { DESKTOP, launchBrowser, openPage, PHONE } from "./browser.ts";
-
-/** Where {@link AccountBench.shoot} puts its pictures; none are made without it. */
-const SHOTS = process.env.SKERRY_TEST_SHOTS;
+import { launchBrowser, openPage } from "./browser.ts";
+import { shoot } from "./shoot.ts";
 
 /** The dashboard on the real auth service, a browser, and what its tests do again and again. */
 export class AccountBench {
@@ -100,17 +98,5 @@ export class AccountBench {
     });
   }
 
-  /** Rejects where the page is wider than a desktop's or a phone's window; makes pictures of both. */
-  async shoot(name: string): Promise<void> {
-    for (const [size, viewport] of Object.entries({ narrow: PHONE, wide: DESKTOP })) {
-      await this.page.setViewportSize(viewport);
-      const over = await this.page.evaluate(() => document.documentElement.scrollWidth - innerWidth);
-      if (over > 0) throw new Error(`${name} is ${over} px wider than the ${size} window`);
-      if (SHOTS) await this.page.screenshot({ path: join(SHOTS, `${name}-${size}.png`), fullPage: true });
-    }
-    if (!SHOTS) return;
-    await this.page.emulateMedia({ colorScheme: "dark" });
-    await this.page.screenshot({ path: join(SHOTS, `${name}-dark.png`), fullPage: true });
-    await this.page.emulateMedia({ colorScheme: "light" });
-  }
+  shoot = (name: string): Promise<void> => shoot(this.page, name);
 }

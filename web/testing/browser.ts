@@ -12,6 +12,8 @@ const ARGUMENTS = [
 ];
 
 export const DESKTOP = { width: 1280, height: 800 };
+/** The narrowest with the desktop's layout. */
+export const TABLET = { width: 768, height: 1024 };
 export const PHONE = { width: 390, height: 844 };
 
 /** `more`: further arguments of the command line. */

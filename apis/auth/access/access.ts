@@ -49,7 +49,10 @@ export class Access {
     private readonly clock: Pick<Clock, "now">,
   ) {}
 
-  /** To be awaited before {@link decide} where it is a promise: what is known was not confirmed lately, and is now asked for. */
+  /**
+   * To be awaited, where it is a promise, before a caller is proved by the copy and {@link decide} is asked: what is known was not
+   * confirmed lately, and is now asked for.
+   */
   freshened(): Promise<void> | undefined {
     return this.freshness.isFresh() ? undefined : this.freshness.refresh();
   }

@@ -41,7 +41,6 @@ export function may<A extends Action>(
   const middleware = createMiddleware<AuthEnvironment>(async (context, next) => {
     const caller = context.get("caller");
     const isGivenUp = givesUp?.(context) ?? false;
-    if (!isGivenUp) await auth.access.freshened();
     const place = await on(context, auth.places, caller);
     context.set("resource", place.resource);
     if (isGivenUp) return next();

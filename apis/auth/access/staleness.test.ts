@@ -2,11 +2,10 @@ import { afterAll, beforeAll, expect, setDefaultTimeout, test } from "bun:test";
 import { delay, systemClock } from "../../../std/clock.ts";
 import { type EmbeddedPostgres, startEmbeddedPostgres } from "../../../std/db/embedded.ts";
 import { silentLog } from "../../../std/log.ts";
-import { systemRandom } from "../../../std/random.ts";
 import { type AuthApp, createAuthApp } from "../app.ts";
-import { BEAT_MS, STALE_MS } from "../change-feed.ts";
-import { type AuthService, createAuth } from "../service.ts";
-import { AheadClock, AuthBench, ISSUER, PASSWORD } from "../test-auth.ts";
+import { STALE_MS } from "../change-feed.ts";
+import type { AuthService } from "../service.ts";
+import { AuthBench, PASSWORD, QuietClock } from "../test-auth.ts";
 import { OPERATOR } from "./access.ts";
 
 // A real PostgreSQL on a loaded machine.
@@ -60,17 +59,8 @@ test("E03: without the database, decisions go on for the bound, are then refused
 });
 
 test("a process that hears its own word again is up to date, and reads nothing for it", async () => {
-  const clock = new BeatingClock();
-  const sql = await bench.connect("beating");
-  const kekPath = `${bench.kekPath}-beating`;
-  const quiet = await createAuth({
-    sql,
-    kekPath,
-    issuer: ISSUER,
-    clock,
-    random: systemRandom,
-    log: silentLog,
-  });
+  const clock = new QuietClock();
+  const { auth: quiet } = await bench.open("beating", { clock });
   await quiet.ensureAdmin({ name: "root", password: PASSWORD });
   const root = quiet.principalNamed("root");
   const decide = () => quiet.access.decide(root, "auth:GetUser", quiet.places.self(root)).allowed;
@@ -85,15 +75,4 @@ test("a process that hears its own word again is up to date, and reads nothing f
       expect(error).toMatchObject({ code: "permissions_stale" });
     }
   }
-  await quiet.close();
 });
-
-/** Its beats are the test's to make. */
-class BeatingClock extends AheadClock {
-  beat: (() => void) | undefined;
-  override after = (ms: number, run: () => void) => {
-    if (ms !== BEAT_MS) return systemClock.after(ms, run);
-    this.beat = run;
-    return { cancel() {} };
-  };
-}

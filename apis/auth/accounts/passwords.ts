@@ -3,7 +3,7 @@ import { Gate } from "../gate.ts";
 import { isCommonPassword } from "./common-passwords.ts";
 
 /** OWASP's minimum for argon2id: 19 MiB, 2 passes; about 50 ms. */
-const PARAMETERS = { algorithm: "argon2id", memoryCost: 19_456, timeCost: 2 } as const;
+export const HASH_PARAMETERS = { algorithm: "argon2id", memoryCost: 19_456, timeCost: 2 } as const;
 /** 2 at a time hold 38 MiB and leave a core to serve others. */
 const HASHES_RUNNING_MAX = 2;
 /** The last in the queue waits about 2 s. */
@@ -42,11 +42,11 @@ export class Passwords {
   private constructor(private readonly decoy: string) {}
 
   static async create(): Promise<Passwords> {
-    return new Passwords(await Bun.password.hash(crypto.randomUUID(), PARAMETERS));
+    return new Passwords(await Bun.password.hash(crypto.randomUUID(), HASH_PARAMETERS));
   }
 
   hash(password: string): Promise<string> {
-    return this.gate.run(() => Bun.password.hash(normalise(password), PARAMETERS));
+    return this.gate.run(() => Bun.password.hash(normalise(password), HASH_PARAMETERS));
   }
 
   /** Whether `password` has `hash`. Without a hash it does the same work and says no: the time tells nothing. */

@@ -95,9 +95,9 @@ export class ApiTokens {
     return principal;
   }
 
-  /** All tokens, or those of a user or service account by id. */
-  async list(of: { userId?: string; serviceAccountId?: string } = {}): Promise<ApiToken[]> {
-    const { userId = null, serviceAccountId = null } = of;
+  /** All tokens, or those of a user or service account by id, or the one of this id. */
+  async list(of: { userId?: string; serviceAccountId?: string; id?: string } = {}): Promise<ApiToken[]> {
+    const { userId = null, serviceAccountId = null, id = null } = of;
     const rows = await answered(
       this.sql<Columns[]>`
         SELECT api_tokens.id, api_tokens.name, users.name AS user, service_accounts.name AS "serviceAccount", scopes,
@@ -106,6 +106,7 @@ export class ApiTokens {
              LEFT JOIN service_accounts ON service_accounts.id = service_account_id
         WHERE (${userId}::text IS NULL OR user_id = ${userId})
           AND (${serviceAccountId}::text IS NULL OR service_account_id = ${serviceAccountId})
+          AND (${id}::text IS NULL OR api_tokens.id = ${id})
         ORDER BY api_tokens.created, api_tokens.id COLLATE "C"`,
     );
     return rows.map(({ scopes, created, expires, lastUsed, ...token }) => ({
@@ -142,7 +143,7 @@ export class ApiTokens {
         changed(`token:${id}`);
       }),
     );
-    const made = (await this.list()).find((each) => each.id === id);
+    const [made] = await this.list({ id });
     if (!made) throw notFound("token", id);
     return { ...made, token };
   }

@@ -29,7 +29,6 @@ export function routeGuard(access: Permissions, store: ObjectStore) {
           ? { bucket, key, owner: (await store.bucket(bucket)).owner }
           : await withoutBucket(action, principal.userId, () => context.req.json());
       context.set("resource", nameOf(action, place.bucket ?? "", key ?? ""));
-      await access.freshened();
       if (!authorize(access, principal, action, { ...place, values: valuesOf(context) }))
         throw accessDenied();
       await next();

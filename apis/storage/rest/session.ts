@@ -6,6 +6,7 @@ import { bearerToken, isFromPage } from "../../auth/authentication.ts";
 import type { Principal, Sessions } from "../../auth/identity.ts";
 import { SESSION_COOKIE } from "../../auth/sessions/session-cookies.ts";
 import type { Origin } from "../../gateway-trust.ts";
+import type { Permissions } from "../authorize.ts";
 import { RestError } from "./errors.ts";
 
 export interface RestEnv {
@@ -20,9 +21,10 @@ export interface RestEnv {
 
 const READS: ReadonlySet<string> = new Set(["GET", "HEAD"]);
 
-/** Lets a request through once its sender is known, as `principal`. */
-export function requireSession(sessions: Sessions) {
+/** Lets a request through once its sender is known, as `principal`, by what was confirmed lately. */
+export function requireSession(sessions: Sessions, access: Pick<Permissions, "freshened">) {
   return createMiddleware<RestEnv>(async (context, next) => {
+    await access.freshened();
     const authorization = context.req.header("authorization");
     const cookie = authorization === undefined ? getCookie(context, SESSION_COOKIE) : undefined;
     const token = cookie ?? bearerToken(authorization);

@@ -102,9 +102,17 @@ describe("an operation that is not built", () => {
     expect((await s3.send("GET", "/alices/key", alice)).code).toBe("NoSuchKey");
   });
 
+  test.each(["private", "bucket-owner-full-control", ""])("is no matter for the ACL '%s'", async (acl) => {
+    const answer = await s3.send("PUT", "/alices/key", {
+      ...alice,
+      headers: { "x-amz-acl": acl },
+      body: "x",
+    });
+    expect(answer.status).toBe(200);
+  });
+
   test("is no matter where the header asks for what is so anyway", async () => {
     const headers = {
-      "x-amz-acl": "private",
       "x-amz-storage-class": "STANDARD",
       "x-amz-bucket-object-lock-enabled": "false",
     };

@@ -46,6 +46,9 @@ export function createS3(options: S3Options): S3Handler {
     const seen: Seen = { operation: "unknown" };
     let code: string | undefined;
     try {
+      // Before the key is looked up: a revoked one would be found once more. Most requests have nothing to await.
+      const stale = access.freshened();
+      if (stale !== undefined) await stale;
       seen.caller = authenticate(request, keyring, clock.now(), { region });
       response = await perform(request, seen.caller, services, seen);
     } catch (error) {
@@ -116,8 +119,6 @@ async function authorizedOwner(
   const owner = exists ? (await store.bucket(bucket)).owner : principal.userId;
   const expected = headers.get("x-amz-expected-bucket-owner");
   if (exists && expected !== undefined && expected !== owner) throw new S3Error("AccessDenied");
-  const stale = access.freshened();
-  if (stale !== undefined) await stale;
   // DeleteObjects names its keys in the body, and asks for each.
   const decidesItself = key === undefined && action === "s3:DeleteObject";
   const values = { ...connectionValues(request), "s3:prefix": query.get("prefix") };

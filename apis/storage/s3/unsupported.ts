@@ -19,8 +19,8 @@ const NAMES: ReadonlySet<string> = new Set([
   "x-amz-rename-source",
 ]);
 
-/** Canned ACLs that say what is so anyway: the bucket's owner has full control, nobody else any. */
-const ACLS: ReadonlySet<string> = new Set(["private", "bucket-owner-full-control"]);
+/** Canned ACLs that say what is so anyway: the bucket's owner has full control, nobody else any. s3fs sends empty ones. */
+const ACLS: ReadonlySet<string> = new Set(["private", "bucket-owner-full-control", ""]);
 
 /** Values under which a header asks for nothing. */
 const HARMLESS: Record<string, string> = {

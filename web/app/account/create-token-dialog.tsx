@@ -92,7 +92,9 @@ function ScopeFields({ number, row, onChange, onRemove }: ScopeFieldsProps) {
         <Field
           label={`Scope ${number}`}
           hint={
-            number === 1 ? "service.user.kind.id, as storage.alice.bucket.photos; * is all below." : undefined
+            number === 1
+              ? "service.user.kind.id, for example storage.alice.bucket.photos. A * stands for all below."
+              : undefined
           }
         >
           <input

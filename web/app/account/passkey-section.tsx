@@ -31,7 +31,7 @@ export function PasskeySection() {
   return (
     <Section
       title="Passkeys"
-      hint="Sign in with your finger, face or PIN. With a passkey, the password alone is not enough any more."
+      hint="Sign in with your finger, face or PIN. With a passkey, the password alone no longer signs you in."
       actions={
         hasPasskeys() && (
           <Button icon="plus" onClick={() => setAsking({ to: "add" })}>

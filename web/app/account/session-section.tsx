@@ -63,7 +63,7 @@ function SessionTable({ sessions, onEnd }: { sessions: OwnSession[]; onEnd(sessi
       className="session-table"
       columns={[
         { title: "Device" },
-        { title: "Place", className: "cell-modified" },
+        { title: "Address", className: "cell-modified" },
         { title: "Last used", className: "cell-modified" },
         { title: "Signed in", className: "cell-modified" },
       ]}

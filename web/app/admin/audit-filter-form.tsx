@@ -2,6 +2,7 @@ import { type FormEvent, useState } from "react";
 import type { AuditFilter } from "../api/audit.ts";
 import { Button } from "../components/button.tsx";
 import { Field } from "../components/field.tsx";
+import { Icon } from "../components/icon.tsx";
 
 const EMPTY = { actor: "", action: "", outcome: "", since: "", until: "" };
 type Given = typeof EMPTY;
@@ -19,6 +20,8 @@ function filterOf({ actor, action, outcome, since, until }: Given): AuditFilter 
 
 export function AuditFilterForm({ onFilter }: { onFilter(filter: AuditFilter): void }) {
   const [given, setGiven] = useState(EMPTY);
+  // On a phone the form would stand where the log begins; a wider window always shows it.
+  const [open, setOpen] = useState(false);
   const change = (name: keyof Given) => (event: { target: { value: string } }) =>
     setGiven({ ...given, [name]: event.target.value });
   function apply(event: FormEvent): void {
@@ -27,8 +30,12 @@ export function AuditFilterForm({ onFilter }: { onFilter(filter: AuditFilter): v
   }
   const text = { autoComplete: "off", autoCapitalize: "none", spellCheck: false } as const;
   return (
-    <search>
-      <form className="card filters" onSubmit={apply}>
+    <search className="card">
+      <button type="button" className="filters-fold" aria-expanded={open} onClick={() => setOpen(!open)}>
+        Filters
+        <Icon name={open ? "up" : "down"} />
+      </button>
+      <form className={open ? "filters" : "filters filters-folded"} onSubmit={apply}>
         <Field label="Actor">
           <input {...text} placeholder="name or ID" value={given.actor} onChange={change("actor")} />
         </Field>

@@ -48,7 +48,11 @@ function Entries({ filter }: { filter: AuditFilter }) {
             <AuditTable entries={entries} />
           ) : (
             <Placeholder icon="list" title="No entries">
-              <p>Nothing in the log matches.</p>
+              <p>
+                {Object.keys(filter).length === 0
+                  ? "Refusals and changes will be listed here."
+                  : "Nothing in the log matches. Clear the filters to see all of it."}
+              </p>
             </Placeholder>
           )
         }

@@ -1,6 +1,6 @@
 import { useState } from "react";
 import type { AuditEntry } from "../api/audit.ts";
-import { Button, IconButton } from "../components/button.tsx";
+import { Button } from "../components/button.tsx";
 import { Modal } from "../components/modal.tsx";
 import { Name } from "../components/name.tsx";
 import { NameCell, Table } from "../components/table.tsx";
@@ -14,6 +14,7 @@ export function AuditTable({ entries }: { entries: AuditEntry[] }) {
     <>
       <Table
         className="audit-table"
+        withActions={false}
         columns={[
           { title: "Action" },
           { title: "Actor", className: "cell-actor" },
@@ -24,24 +25,19 @@ export function AuditTable({ entries }: { entries: AuditEntry[] }) {
         {entries.map((entry) => (
           <tr className="row" key={entry.sequence}>
             <NameCell icon="list" meta={`${actorOf(entry)} · ${formatMoment(entry.time)}`}>
-              <span className="row-name">
-                {visibleName(entry.action)}
-                {entry.count > 1 && ` × ${entry.count}`}
+              <div className="audit-name">
+                <button type="button" className="row-name" onClick={() => setOpen(entry)}>
+                  {visibleName(entry.action)}
+                  {entry.count > 1 && ` × ${entry.count}`}
+                </button>
                 <span className="cell-note breakable">{visibleName(entry.resource)}</span>
-              </span>
+              </div>
             </NameCell>
             <td className="cell-actor cell-cut">{actorOf(entry)}</td>
             <td className="cell-outcome">
               <span className={PILLS[entry.outcome] ?? "pill"}>{visibleName(entry.outcome)}</span>
             </td>
             <td className="cell-time">{formatMoment(entry.time)}</td>
-            <td className="cell-actions">
-              <IconButton
-                icon="eye"
-                label={`Details of entry ${entry.sequence}`}
-                onClick={() => setOpen(entry)}
-              />
-            </td>
           </tr>
         ))}
       </Table>

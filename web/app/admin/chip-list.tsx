@@ -1,4 +1,4 @@
-import { type FormEvent, useId, useState } from "react";
+import { type FormEvent, type ReactNode, useId, useState } from "react";
 import { Button, IconButton } from "../components/button.tsx";
 import { Link } from "../components/link.tsx";
 import { ProblemNotice } from "../components/problem-notice.tsx";
@@ -12,6 +12,8 @@ interface ChipListProps {
   names: readonly string[];
   /** Those that may be added; what is in `names` is left out. Without it, the name is typed. */
   choices?: Choices;
+  /** Stands where there are no names: the way to the first. */
+  none?: ReactNode;
   hrefOf?(name: string): string;
   /** Resolve once the server has done it. */
   onAdd?(name: string): Promise<void>;
@@ -19,7 +21,7 @@ interface ChipListProps {
 }
 
 /** Names that belong to something: each can be taken away, others added. */
-export function ChipList({ noun, names, choices, hrefOf, onAdd, onRemove }: ChipListProps) {
+export function ChipList({ noun, names, choices, none, hrefOf, onAdd, onRemove }: ChipListProps) {
   const inputId = useId();
   const [chosen, setChosen] = useState("");
   const { busy, error, run } = useTask();
@@ -40,7 +42,7 @@ export function ChipList({ noun, names, choices, hrefOf, onAdd, onRemove }: Chip
   }
   return (
     <div className="card chip-card">
-      {names.length === 0 && <p className="muted">None</p>}
+      {names.length === 0 && <p className="muted">{none || "None"}</p>}
       {names.length > 0 && (
         <ul className="chips">
           {names.map((name) => (

@@ -1,8 +1,8 @@
 import { useState } from "react";
 import { directory, type User } from "../api/directory.ts";
-import { Field } from "../components/field.tsx";
 import { FormModal } from "../components/form-modal.tsx";
 import { NewPasswordFields, NO_PASSWORD, newPasswordProblem } from "../components/new-password-fields.tsx";
+import { NewUserNameField } from "../components/new-user-name-field.tsx";
 
 export function CreateUserDialog({ onCreated, onClose }: { onCreated(user: User): void; onClose(): void }) {
   const [name, setName] = useState("");
@@ -16,17 +16,7 @@ export function CreateUserDialog({ onCreated, onClose }: { onCreated(user: User)
       onSubmit={async () => onCreated(await directory.createUser(name.trim(), given.password, admin))}
       onClose={onClose}
     >
-      <Field label="User name" hint="Letters, digits, dots, hyphens and underscores.">
-        <input
-          autoComplete="off"
-          autoCapitalize="none"
-          spellCheck={false}
-          // biome-ignore lint/a11y/noAutofocus: where the form begins
-          autoFocus
-          value={name}
-          onChange={(event) => setName(event.target.value)}
-        />
-      </Field>
+      <NewUserNameField autoComplete="off" value={name} onChange={setName} />
       <NewPasswordFields value={given} onChange={setGiven} />
       <label className="choice">
         <input type="checkbox" checked={admin} onChange={(event) => setAdmin(event.target.checked)} />

@@ -33,7 +33,7 @@ export function GroupPart({ name }: { name: string }) {
       </Section>
       {group && (
         <>
-          <Section title="Members">
+          <Section title="Members" hint="Users who have the roles below.">
             <ChipList
               noun="member"
               names={group.members}

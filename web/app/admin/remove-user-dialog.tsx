@@ -1,5 +1,6 @@
 import { useState } from "react";
 import { type BucketsTo, directory } from "../api/directory.ts";
+import { ApiError } from "../api/http.ts";
 import { Field } from "../components/field.tsx";
 import { FormModal } from "../components/form-modal.tsx";
 
@@ -25,12 +26,15 @@ export function RemoveUserDialog({ name, onRemoved, onClose }: RemoveUserDialogP
     fate === "keep" ? { newOwner: heir.trim() } : fate === "delete" ? "delete" : undefined;
   return (
     <FormModal
-      kind="danger"
+      kind="destroy"
       title={`Remove ${name}?`}
       action="Remove user"
       problem={fate === "keep" && heir.trim() === "" ? "Name the user who gets the buckets." : undefined}
       onSubmit={async () => {
-        await directory.removeUser(name, buckets);
+        await directory.removeUser(name, buckets).catch((refused: unknown) => {
+          const owns = refused instanceof ApiError && refused.code === "user_owns_buckets";
+          throw owns ? new Error(`${name} owns buckets. Choose above what becomes of them.`) : refused;
+        });
         onRemoved();
       }}
       onClose={onClose}

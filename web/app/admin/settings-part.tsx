@@ -5,6 +5,7 @@ import { Section } from "../components/section.tsx";
 import { useToasts } from "../components/toasts.tsx";
 import { useResource } from "../hooks/use-resource.ts";
 import { useTask } from "../hooks/use-task.ts";
+import { formatRoute } from "../routes.ts";
 
 export function SettingsPart() {
   const { resource, reload, setResource } = useResource(directory.settings);
@@ -35,8 +36,9 @@ export function SettingsPart() {
               Anybody may make an account
             </label>
             <p className="muted">
-              Whoever reaches this server can then sign up through its API (
-              <code>POST /api/auth/sign-up</code>) and becomes a member, with buckets and keys of their own.
+              Whoever reaches this server can then sign up at{" "}
+              <code>{location.origin + formatRoute({ page: "sign-up" })}</code>, which the sign-in page links
+              to, and becomes a member, with buckets and keys of their own.
             </p>
           </div>
         )}

@@ -3,6 +3,7 @@ import type { User } from "../api/auth.ts";
 import { directory, type PasswordReset, type UserWithAccess } from "../api/directory.ts";
 import { Button } from "../components/button.tsx";
 import { Confirm } from "../components/confirm.tsx";
+import { Link } from "../components/link.tsx";
 import { ProblemNotice } from "../components/problem-notice.tsx";
 import { ResourceCard } from "../components/resource-card.tsx";
 import { SecretDialog } from "../components/secret-dialog.tsx";
@@ -76,10 +77,18 @@ function UserAccess({ user: { name, roles, groups }, reload }: { user: UserWithA
           onRemove={(role) => after(directory.detachRole("users", name, role))}
         />
       </Section>
-      <Section title="Groups">
+      <Section title="Groups" hint="Their members share roles.">
         <ChipList
           noun="group"
           names={groups}
+          none={
+            groupNames?.length === 0 && (
+              <>
+                There are no groups yet.{" "}
+                <Link href={formatRoute({ page: "admin", part: "groups" })}>Create the first</Link>
+              </>
+            )
+          }
           choices={groupNames}
           hrefOf={(group) => formatRoute({ page: "admin", part: "groups", name: group })}
           onAdd={(group) => after(directory.addMember(group, name))}
@@ -128,6 +137,7 @@ function UserActions({ me, user: { id, name, disabled }, reload }: UserActionsPr
         <Confirm
           title="Make a link for a new password?"
           action="Make the link"
+          kind="primary"
           onConfirm={async () => setReset(await directory.resetPassword(name))}
           onClose={close}
         >

@@ -34,6 +34,9 @@ export const auth = {
       ...SIGNS_IN,
       body: { state, response },
     }),
+  /** Answers alike whether the account was made or the name is somebody's. */
+  signUp: (name: string, password: string) =>
+    call<void>("POST", `${AUTH}/sign-up`, { ...SIGNS_IN, body: { name, password } }),
   /** Uses up the token that an administrator handed over. */
   resetPassword: (token: string, password: string) =>
     call<void>("POST", `${AUTH}/password-reset`, { ...SIGNS_IN, body: { token, password } }),

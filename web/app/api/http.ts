@@ -111,7 +111,7 @@ export function errorFrom(status: number, text: string): ApiError {
   try {
     const body = JSON.parse(text) as { error?: { code?: unknown; message?: unknown } };
     if (typeof body.error?.message === "string") {
-      return new ApiError(status, String(body.error.code ?? status), body.error.message);
+      return new ApiError(status, String(body.error.code ?? status), sentence(body.error.message));
     }
   } catch {
     // Not JSON: an answer from something between this page and the API.
@@ -121,6 +121,11 @@ export function errorFrom(status: number, text: string): ApiError {
     `HTTP_${status}`,
     `The server answered with status ${status}. Try again in a moment.`,
   );
+}
+
+/** The APIs end their messages without a full stop; people read them beside the page's own, which have one. */
+function sentence(message: string): string {
+  return /[.!?…]$/.test(message) ? message : `${message}.`;
 }
 
 /** Whether it is refused for want of a permission. */

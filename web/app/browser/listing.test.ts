@@ -1,5 +1,5 @@
 import { expect, test } from "bun:test";
-import { firstPage, rowsOf, withObject, withoutRows, withPage } from "./listing.ts";
+import { firstPage, idsBetween, rowsOf, withObject, withoutRows, withPage } from "./listing.ts";
 
 const object = (key: string, size = 1) => ({ key, size, etag: "e", modifiedAt: 1 });
 const names = (listing: Parameters<typeof rowsOf>[0], prefix = "") =>
@@ -42,4 +42,16 @@ test("an upload of another folder, or behind the last loaded page, changes nothi
 test("deleted rows go, folders and objects alike", () => {
   const listing = firstPage({ objects: [object("a"), object("c")], commonPrefixes: ["b/"] });
   expect(names(withoutRows(listing, new Set(["b/", "a"])))).toEqual(["c"]);
+});
+
+test("a range goes from one row to another in either direction, and is empty where one of them is gone", () => {
+  const rows = rowsOf(
+    firstPage({ objects: ["a", "b", "c", "d"].map((key) => object(key)), commonPrefixes: [] }),
+    "",
+  );
+  expect(idsBetween(rows, "b", "d")).toEqual(["b", "c", "d"]);
+  expect(idsBetween(rows, "c", "a")).toEqual(["a", "b", "c"]);
+  expect(idsBetween(rows, "b", "b")).toEqual(["b"]);
+  expect(idsBetween(rows, "gone", "b")).toEqual([]);
+  expect(idsBetween(rows, undefined, "b")).toEqual([]);
 });

@@ -58,6 +58,12 @@ export function withoutRows(listing: Listing, ids: ReadonlySet<string>): Listing
   };
 }
 
+/** The ids from `one` to `other`, both included, whichever comes first; none where one of them is not there. */
+export function idsBetween(rows: readonly Row[], one: string | undefined, other: string): string[] {
+  const places = [one, other].map((id) => rows.findIndex((row) => row.id === id)).sort((a, b) => a - b);
+  return places[0] === -1 ? [] : rows.slice(places[0], places[1]! + 1).map((row) => row.id);
+}
+
 /** The rows below `prefix`: folders first while there is one page, else all in the storage's order. */
 export function rowsOf(listing: Listing, prefix: string): Row[] {
   const folders = listing.folders.map(

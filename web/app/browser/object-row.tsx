@@ -1,4 +1,4 @@
-import { memo } from "react";
+import { type MouseEvent, memo } from "react";
 import { objectPath } from "../api/storage.ts";
 import { IconButton } from "../components/button.tsx";
 import { CopyButton } from "../components/copy-button.tsx";
@@ -11,7 +11,8 @@ import { formatRoute } from "../routes.ts";
 import type { Row } from "./listing.ts";
 
 export interface RowActions {
-  toggle(id: string): void;
+  /** Ticks one, or with `ranging` all from the one before. */
+  select(id: string, ranging: boolean): void;
   open(row: Row): void;
   remove(row: Row): void;
 }
@@ -25,15 +26,33 @@ interface ObjectRowProps extends RowActions {
 
 /** One folder or object. Memoised: a folder of thousands must not redraw for one tick of a box. */
 export const ObjectRow = memo(function ObjectRow(props: ObjectRowProps) {
-  const { bucket, row, selected, now, toggle, open, remove } = props;
+  const { bucket, row, selected, now, select, open, remove } = props;
   const shown = row.name || (row.kind === "folder" ? "(no name)" : "(this folder)");
   const spoken = visibleName(shown);
   const object = row.kind === "object" ? row.object : undefined;
+  /** With Ctrl, Command or Shift a click anywhere in the row is about the selection. Links keep their own meaning. */
+  function pick(event: MouseEvent): void {
+    if (!event.ctrlKey && !event.metaKey && !event.shiftKey) return;
+    if (event.target instanceof Element && event.target.closest("a, label")) return;
+    event.stopPropagation();
+    select(row.id, event.shiftKey);
+  }
   return (
-    <tr className={selected ? "row row-selected" : "row"}>
+    <tr
+      className={selected ? "row row-selected" : "row"}
+      onClickCapture={pick}
+      // Shift would select text.
+      onMouseDown={(event) => event.shiftKey && event.preventDefault()}
+    >
       <td className="cell-select">
         <label className="checkbox">
-          <input type="checkbox" checked={selected} onChange={() => toggle(row.id)} />
+          <input
+            type="checkbox"
+            checked={selected}
+            onChange={({ nativeEvent }) =>
+              select(row.id, nativeEvent instanceof PointerEvent && nativeEvent.shiftKey)
+            }
+          />
           <span className="visually-hidden">Select {spoken}</span>
         </label>
       </td>

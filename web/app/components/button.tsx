@@ -2,7 +2,8 @@ import type { ButtonHTMLAttributes } from "react";
 import { Icon, type IconName } from "./icon.tsx";
 
 interface ButtonProps extends ButtonHTMLAttributes<HTMLButtonElement> {
-  kind?: "primary" | "secondary" | "danger" | "quiet";
+  /** `danger` leads to the question before something is destroyed, `destroy` does it. */
+  kind?: "primary" | "secondary" | "danger" | "destroy" | "quiet";
   icon?: IconName;
   /** Shows a spinner and takes no clicks; stays focusable, so that focus is not lost meanwhile. */
   busy?: boolean;

@@ -6,8 +6,10 @@ import { ProblemNotice } from "./problem-notice.tsx";
 interface ConfirmProps {
   title: string;
   children: ReactNode;
-  /** What the dangerous button says, e.g. "Delete bucket". */
+  /** What the button that does it says, e.g. "Delete bucket". */
   action: string;
+  /** `primary`: it destroys nothing. */
+  kind?: "destroy" | "primary";
   /**
    * Does it; the dialog stays open while it runs, shows its error, and closes when it succeeds. `signal` is aborted when
    * the person cancels meanwhile; what can stop half-way then rejects.
@@ -17,7 +19,7 @@ interface ConfirmProps {
 }
 
 /** Asks before something that cannot be undone. The harmless button has the focus. */
-export function Confirm({ title, children, action, onConfirm, onClose }: ConfirmProps) {
+export function Confirm({ title, children, action, kind = "destroy", onConfirm, onClose }: ConfirmProps) {
   const [busy, setBusy] = useState(false);
   const [problem, setProblem] = useState<unknown>();
   const running = useRef<AbortController>(undefined);
@@ -45,17 +47,17 @@ export function Confirm({ title, children, action, onConfirm, onClose }: Confirm
       onClose={cancel}
       footer={
         <>
+          {problem !== undefined && <ProblemNotice error={problem} />}
           <Button onClick={cancel} autoFocus>
             Cancel
           </Button>
-          <Button kind="danger" busy={busy} onClick={run}>
+          <Button kind={kind} busy={busy} onClick={run}>
             {action}
           </Button>
         </>
       }
     >
       <div className="modal-text">{children}</div>
-      {problem !== undefined && <ProblemNotice error={problem} />}
     </Modal>
   );
 }

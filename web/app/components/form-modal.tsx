@@ -9,8 +9,7 @@ interface FormModalProps {
   title: string;
   /** What its button says: "Create group". */
   action: string;
-  /** `danger`: it destroys something. */
-  kind?: "primary" | "danger";
+  kind?: "primary" | "destroy";
   /** What is missing or wrong before the server is asked. */
   problem?: string;
   /** Does it; the dialog shows why it failed. What comes after closing is `onSubmit`'s as well. */
@@ -42,8 +41,11 @@ export function FormModal({
     <Modal
       title={title}
       onClose={onClose}
+      held
       footer={
         <>
+          {tried && problem !== undefined && <Notice>{problem}</Notice>}
+          {problem === undefined && error !== undefined && <ProblemNotice error={error} />}
           <Button onClick={onClose}>Cancel</Button>
           <Button kind={kind} type="submit" form={formId} busy={busy}>
             {action}
@@ -54,8 +56,6 @@ export function FormModal({
       <form id={formId} className="form" onSubmit={submit} noValidate>
         {children}
       </form>
-      {tried && problem !== undefined && <Notice>{problem}</Notice>}
-      {problem === undefined && error !== undefined && <ProblemNotice error={error} />}
     </Modal>
   );
 }

@@ -4,13 +4,15 @@ import { IconButton } from "./button.tsx";
 interface ModalProps {
   title: string;
   onClose(): void;
+  /** What is in it would be lost: a click beside it does nothing. */
+  held?: boolean;
   children: ReactNode;
-  /** The buttons of the last row. */
+  /** The buttons of the last row, and above them why it did not work: always in sight. */
   footer: ReactNode;
 }
 
 /** A modal `<dialog>`: the browser holds the focus in it, Escape and a click beside it close it. */
-export function Modal({ title, onClose, children, footer }: ModalProps) {
+export function Modal({ title, onClose, held = false, children, footer }: ModalProps) {
   const dialog = useRef<HTMLDialogElement>(null);
   const titleId = useId();
   useEffect(() => {
@@ -34,7 +36,7 @@ export function Modal({ title, onClose, children, footer }: ModalProps) {
       }}
       // The browser closes it by itself when Escape is pressed twice; after unmounting there is no current one.
       onClose={() => dialog.current && onClose()}
-      onClick={(event) => event.target === dialog.current && onClose()}
+      onClick={(event) => event.target === dialog.current && !held && onClose()}
     >
       <div className="modal-body">
         <header className="modal-header">

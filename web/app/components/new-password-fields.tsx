@@ -9,21 +9,23 @@ export const NO_PASSWORD: NewPassword = { password: "", repeated: "" };
 
 /** What is wrong with it before the server is asked. */
 export function newPasswordProblem({ password, repeated }: NewPassword): string | undefined {
-  if (password === "") return "Enter a new password.";
+  if (password === "") return "Enter a password.";
   return password === repeated ? undefined : "The two passwords differ.";
 }
 
 /** A new password, typed twice. */
 export function NewPasswordFields({
+  label = "New password",
   value,
   onChange,
 }: {
+  label?: string;
   value: NewPassword;
   onChange(value: NewPassword): void;
 }) {
   return (
     <>
-      <Field label="New password" hint="At least 8 characters. A few random words are good.">
+      <Field label={label} hint="At least 8 characters; random words are good.">
         <input
           type="password"
           name="new-password"

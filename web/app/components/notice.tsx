@@ -5,7 +5,7 @@ import { Icon } from "./icon.tsx";
 export function Notice({ kind = "problem", children }: { kind?: "problem" | "info"; children: ReactNode }) {
   return (
     <div className={`notice notice-${kind}`} role={kind === "problem" ? "alert" : "status"}>
-      <Icon name="alert" size={18} />
+      <Icon name={kind === "problem" ? "alert" : "info"} size={18} />
       <div>{children}</div>
     </div>
   );

@@ -19,6 +19,7 @@ export function SecretDialog({ title, notice, facts, children, onClose }: Secret
     <Modal
       title={title}
       onClose={onClose}
+      held
       footer={
         <Button kind="primary" onClick={onClose}>
           I have saved it

@@ -1,4 +1,4 @@
-import type { ReactNode } from "react";
+import { type ReactNode, useState } from "react";
 import type { User } from "../api/auth.ts";
 import { messageOf } from "../api/http.ts";
 import { useRoute } from "../navigation.ts";
@@ -6,8 +6,10 @@ import { type AdminPart, formatRoute, type Route } from "../routes.ts";
 import { useSession } from "../session.tsx";
 import { useUploadQueue } from "../uploads/context.tsx";
 import { UploadPanel } from "../uploads/panel.tsx";
+import { isPending } from "../uploads/queue.ts";
 import { Brand } from "./brand.tsx";
 import { IconButton } from "./button.tsx";
+import { Confirm } from "./confirm.tsx";
 import { Icon, type IconName } from "./icon.tsx";
 import { Link } from "./link.tsx";
 import { ThemeToggle } from "./theme-toggle.tsx";
@@ -16,6 +18,8 @@ import { useToasts } from "./toasts.tsx";
 interface Place {
   href: string;
   name: string;
+  /** Where the window is narrow, if `name` would not fit. */
+  short?: string;
   icon: IconName;
   /** The pages that belong to it. */
   pages: Route["page"][];
@@ -25,7 +29,7 @@ interface Place {
 function placesFor(user: User, admin: readonly AdminPart[]): Place[] {
   const places: Place[] = [
     { href: "/", name: "Buckets", icon: "bucket", pages: ["buckets", "browser"] },
-    { href: "/keys", name: "Access keys", icon: "key", pages: ["keys"] },
+    { href: "/keys", name: "Access keys", short: "Keys", icon: "key", pages: ["keys"] },
     { href: "/account", name: "Account", icon: "user", pages: ["account"] },
   ];
   if (user.admin) places.push({ href: "/storage", name: "Storage", icon: "server", pages: ["storage"] });
@@ -46,18 +50,21 @@ interface ShellProps {
 export function Shell({ user, admin, children }: ShellProps) {
   const route = useRoute();
   const { signOut } = useSession();
-  const { toast } = useToasts();
+  const { toast, clear } = useToasts();
   const uploads = useUploadQueue();
+  const [asking, setAsking] = useState(false);
 
   async function leave(): Promise<void> {
-    try {
-      await signOut();
-    } catch (error) {
-      return toast(messageOf(error), "problem");
-    }
-    // The next person at this screen sees nothing of what was uploaded.
+    await signOut();
+    // The next person at this screen sees nothing of what was done.
+    clear();
     uploads.cancelAll();
     uploads.clearFinished();
+  }
+
+  function leaveUnlessUploading(): void {
+    if (uploads.snapshot().some(isPending)) setAsking(true);
+    else leave().catch((error: unknown) => toast(messageOf(error), "problem"));
   }
 
   return (
@@ -70,11 +77,15 @@ export function Shell({ user, admin, children }: ShellProps) {
           <Brand />
         </Link>
         <div className="topbar-end">
-          <span className="user" title={user.admin ? "Administrator" : "User"}>
+          <Link
+            href={formatRoute({ page: "account", part: "profile" })}
+            className="user"
+            title={user.admin ? "Your account: an administrator’s" : "Your account"}
+          >
             {user.name}
-          </span>
+          </Link>
           <ThemeToggle />
-          <IconButton icon="exit" label="Sign out" onClick={leave} />
+          <IconButton icon="exit" label="Sign out" onClick={leaveUnlessUploading} />
         </div>
       </header>
       <nav className="places" aria-label="Main">
@@ -86,6 +97,7 @@ export function Shell({ user, admin, children }: ShellProps) {
             aria-current={place.pages.includes(route.page) ? "page" : undefined}
           >
             <Icon name={place.icon} />
+            {place.short && <span className="place-short">{place.short}</span>}
             <span>{place.name}</span>
           </Link>
         ))}
@@ -94,6 +106,16 @@ export function Shell({ user, admin, children }: ShellProps) {
         {children}
       </main>
       <UploadPanel />
+      {asking && (
+        <Confirm
+          title="Cancel the uploads?"
+          action="Cancel uploads and sign out"
+          onConfirm={leave}
+          onClose={() => setAsking(false)}
+        >
+          <p>Files are still being uploaded. Signing out cancels those that are not done.</p>
+        </Confirm>
+      )}
     </div>
   );
 }

@@ -11,12 +11,13 @@ interface TableProps {
   columns: readonly Column[];
   /** A cell before the first column. */
   lead?: ReactNode;
+  /** Whether the last column, without a visible title, holds the buttons of each row. */
+  withActions?: boolean;
   /** Rows. */
   children: ReactNode;
 }
 
-/** A table whose last column, without a visible title, holds the buttons of each row. */
-export function Table({ className, columns, lead, children }: TableProps) {
+export function Table({ className, columns, lead, withActions = true, children }: TableProps) {
   return (
     <table className={`table ${className}`}>
       <thead>
@@ -27,9 +28,11 @@ export function Table({ className, columns, lead, children }: TableProps) {
               {title}
             </th>
           ))}
-          <th scope="col" className="cell-actions">
-            <span className="visually-hidden">Actions</span>
-          </th>
+          {withActions && (
+            <th scope="col" className="cell-actions">
+              <span className="visually-hidden">Actions</span>
+            </th>
+          )}
         </tr>
       </thead>
       <tbody>{children}</tbody>

@@ -16,8 +16,10 @@ const DONE_MS = 5000;
 
 interface Toasts {
   toast(text: string, kind?: ToastKind): void;
+  /** Closes all. */
+  clear(): void;
 }
-const ToastContext = createContext<Toasts>({ toast: () => {} });
+const ToastContext = createContext<Toasts>({ toast: () => {}, clear: () => {} });
 
 export function useToasts(): Toasts {
   return useContext(ToastContext);
@@ -36,7 +38,8 @@ export function ToastProvider({ children }: { children: ReactNode }) {
     },
     [close],
   );
-  const value = useMemo(() => ({ toast }), [toast]);
+  const clear = useCallback(() => setToasts([]), []);
+  const value = useMemo(() => ({ toast, clear }), [toast, clear]);
   const region = (kind: ToastKind) =>
     toasts
       .filter((one) => one.kind === kind)

@@ -7,6 +7,8 @@ import { SettingsPart } from "../admin/settings-part.tsx";
 import { UserPart } from "../admin/user-part.tsx";
 import { UsersPart } from "../admin/users-part.tsx";
 import type { User } from "../api/auth.ts";
+import { Icon } from "../components/icon.tsx";
+import { Link } from "../components/link.tsx";
 import { PageHeading } from "../components/page-heading.tsx";
 import { Tabs } from "../components/tabs.tsx";
 import { type AdminPart, formatRoute } from "../routes.ts";
@@ -41,6 +43,12 @@ export function AdminPage({ me, parts, part, name }: AdminPageProps) {
           current: each === part,
         }))}
       />
+      {name !== undefined && (
+        <Link className="back" href={formatRoute({ page: "admin", part })}>
+          <Icon name="back" size={16} />
+          All {NAMES[part].toLowerCase()}
+        </Link>
+      )}
       <Part me={me} part={part} name={name} />
     </section>
   );

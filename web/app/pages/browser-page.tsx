@@ -97,7 +97,7 @@ export function BrowserPage({ bucket, prefix }: { bucket: string; prefix: string
             rows={rows}
             selected={selection.ids}
             all={selection.all}
-            toggle={selection.toggle}
+            select={selection.select}
             toggleAll={selection.toggleAll}
             open={show}
             remove={remove}

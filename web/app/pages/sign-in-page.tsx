@@ -3,8 +3,10 @@ import { type Assertion, auth, type SignInMethods } from "../api/auth.ts";
 import { messageOf } from "../api/http.ts";
 import { Button } from "../components/button.tsx";
 import { Field } from "../components/field.tsx";
+import { Link } from "../components/link.tsx";
 import { Notice } from "../components/notice.tsx";
 import { useTitle } from "../hooks/use-title.ts";
+import { formatRoute } from "../routes.ts";
 import { useSession } from "../session.tsx";
 import { OtherWays } from "../sign-in/other-ways.tsx";
 import { takeSignInError } from "../sign-in/sign-in-error.ts";
@@ -79,11 +81,7 @@ export function SignInPage({ notice }: { notice?: string }) {
   }
   return (
     <SignInFrame title="Sign in" onSubmit={submit}>
-      {notice ? (
-        <Notice kind="info">{notice}</Notice>
-      ) : (
-        <p className="muted">The first start printed the admin’s name and password.</p>
-      )}
+      {notice && <Notice kind="info">{notice}</Notice>}
       {problem && <Notice>{problem}</Notice>}
       <Field label="User name">
         <input
@@ -111,9 +109,14 @@ export function SignInPage({ notice }: { notice?: string }) {
         {busy ? "Signing in…" : "Sign in"}
       </Button>
       <OtherWays methods={methods} busy={busy} onPasskey={() => attempt(() => signInWithPasskey())} />
+      {methods.signUp && (
+        <p>
+          No account yet? <Link href={formatRoute({ page: "sign-up" })}>Create one</Link>
+        </p>
+      )}
       <p className="sign-in-hint muted">
-        Lost it? An administrator can give you a link for a new one. The first administrator’s is in{" "}
-        <code>credentials.json</code> in the data directory.
+        Forgot your password? An administrator can give you a link for a new one. The first administrator’s
+        password is in <code>credentials.json</code> in the data directory.
       </p>
     </SignInFrame>
   );

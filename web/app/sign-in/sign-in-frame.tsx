@@ -9,7 +9,8 @@ export function SignInFrame({
   children,
 }: {
   title: string;
-  onSubmit(event: FormEvent): void;
+  /** Without it there is nothing to send. */
+  onSubmit?(event: FormEvent): void;
   children: ReactNode;
 }) {
   return (

@@ -32,6 +32,7 @@ export function UploadPanel() {
   const [open, setOpen] = useState(() => matchMedia("(min-width: 48rem)").matches);
   if (uploads.length === 0) return null;
   const pending = uploads.filter(isPending);
+  const failed = uploads.filter((upload) => upload.state === "failed").length;
   const shown = [...uploads]
     .sort((a, b) => ORDER[a.state] - ORDER[b.state] || a.id - b.id)
     .slice(0, ROWS_SHOWN);
@@ -65,11 +66,18 @@ export function UploadPanel() {
           )}
         </ul>
       )}
-      {open && pending.length > 1 && (
+      {open && (pending.length > 1 || failed > 1) && (
         <footer className="upload-footer">
-          <Button kind="quiet" onClick={() => queue.cancelAll()}>
-            Cancel all
-          </Button>
+          {failed > 1 && (
+            <Button kind="quiet" onClick={() => queue.retryFailed()}>
+              Retry failed
+            </Button>
+          )}
+          {pending.length > 1 && (
+            <Button kind="quiet" onClick={() => queue.cancelAll()}>
+              Cancel all
+            </Button>
+          )}
         </footer>
       )}
     </section>

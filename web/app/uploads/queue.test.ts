@@ -71,6 +71,17 @@ test("a failed upload tells why, lets the others go on, and can be retried to su
   expect(stored).toEqual(["file-0"]);
 });
 
+test("all that failed is retried at once; what was cancelled, and a key that is too long, stay as they are", async () => {
+  const { queue, sendings, states } = manualQueue();
+  queue.add("b", [...files(3), { key: "é".repeat(513), file: new Blob() }]);
+  await sendings[0]!.fail("The disk is full.");
+  await sendings[1]!.fail("The disk is full.");
+  queue.cancel(queue.snapshot()[2]!.id);
+  queue.retryFailed();
+  expect(states()).toEqual(["sending", "sending", "cancelled", "failed"]);
+  expect(queue.snapshot()[0]!.error).toBeUndefined();
+});
+
 test("cancelling aborts the request, frees its place, and its late rejection does not end the retry", async () => {
   const { queue, sendings, states } = manualQueue();
   queue.add("b", files(4));

@@ -108,16 +108,27 @@ export class UploadQueue {
   }
 
   retry(id: number): void {
-    const upload = this.uploads.find((candidate) => candidate.id === id);
-    if (upload?.state !== "failed" && upload?.state !== "cancelled") return;
-    if (keyProblem(upload.key)) return;
-    this.change(id, { state: "waiting", sentBytes: 0, bytesPerSecond: 0, error: undefined });
-    this.pump();
+    this.again((upload) => upload.id === id && (upload.state === "failed" || upload.state === "cancelled"));
+  }
+
+  retryFailed(): void {
+    this.again((upload) => upload.state === "failed");
   }
 
   /** Forgets what is over, whatever its end. */
   clearFinished(): void {
     this.replaceAll(this.uploads.filter(isPending));
+  }
+
+  private again(wanted: (upload: Upload) => boolean): void {
+    this.replaceAll(
+      this.uploads.map((upload) =>
+        wanted(upload) && !keyProblem(upload.key)
+          ? { ...upload, state: "waiting" as const, sentBytes: 0, bytesPerSecond: 0, error: undefined }
+          : upload,
+      ),
+    );
+    this.pump();
   }
 
   private pump(): void {

@@ -4,6 +4,7 @@
 import type { Keyring, Principal } from "../../../auth/identity.ts";
 import type { S3Request } from "../http.ts";
 import {
+  ALGORITHM,
   type CanonicalParts,
   canonicalPath,
   canonicalQuery,
@@ -20,6 +21,7 @@ import { checkScope, checkSignedHeaders, checkTime } from "./scope-check.ts";
 import { hmacSha256Hex, SigningKeyCache } from "./signing-key.ts";
 import { parseTarget, type S3Target } from "./target.ts";
 import { formatTimestamp } from "./timestamp.ts";
+import { type Version2Claim, verifyVersion2 } from "./version2.ts";
 
 export { S3AuthError } from "./errors.ts";
 export type { PayloadMode } from "./payload-mode.ts";
@@ -44,7 +46,7 @@ export interface Authenticated {
   /** Names of those that came from the query. */
   readonly hoistedHeaders: ReadonlySet<string>;
   readonly payload: PayloadMode;
-  /** For the chunk signatures; undefined for an anonymous request. */
+  /** For the chunk signatures; undefined without a signature of version 4. */
   readonly signing: ChunkSigning | undefined;
 }
 
@@ -62,8 +64,9 @@ const NO_NAMES: ReadonlySet<string> = new Set();
 const signingKeys = new SigningKeyCache();
 
 /**
- * Proves who sent `request`, by Signature Version 4 in the Authorization header or in the query (presigned), at the
- * wall time `now` in ms. Throws {@link S3AuthError}. The body is not looked at: see `verifyBody`.
+ * Proves who sent `request`, by Signature Version 4 in the Authorization header or in the query (presigned), or by one of
+ * version 2 in the query, at the wall time `now` in ms. Throws {@link S3AuthError}. The body is not looked at: see
+ * `verifyBody`.
  */
 export function authenticate(
   request: S3Request,
@@ -76,7 +79,7 @@ export function authenticate(
   const claim = readClaim(request, target.query);
   if (claim === undefined) return anonymous(request, target);
 
-  checkScope(claim, options.region);
+  if (claim.place !== "query-v2") checkScope(claim, options.region);
   const key = keyring.find(claim.accessKeyId);
   if (key === undefined) {
     throw new S3AuthError(
@@ -85,15 +88,12 @@ export function authenticate(
       { AWSAccessKeyId: claim.accessKeyId },
     );
   }
-  checkTime(claim, now);
-  checkSignedHeaders(claim, request.headers);
   refuseSessionToken(request, target);
-
-  const payloadHash = payloadHashOf(request, target, claim);
-  const payload = parsePayloadMode(payloadHash);
-  const signingKey = signingKeys.find(claim.accessKeyId, key.secretAccessKey, claim.scope);
-  verifySignature(request, target, claim, payloadHash, signingKey);
-  const hoisted = claim.place === "query" ? hoistHeaders(request, target) : undefined;
+  const proved =
+    claim.place === "query-v2"
+      ? provedByVersion2(request, target, claim, key.secretAccessKey, now)
+      : provedByVersion4(request, target, claim, key.secretAccessKey, now);
+  const hoisted = claim.place === "header" ? undefined : hoistHeaders(request, target);
   return {
     [proof]: true,
     principal: key.principal,
@@ -102,22 +102,48 @@ export function authenticate(
     target,
     headers: hoisted?.headers ?? request.headers,
     hoistedHeaders: hoisted?.names ?? NO_NAMES,
-    payload,
-    signing: new ChunkSigning(
-      signingKey,
-      formatTimestamp(claim.signedAt),
-      scopeText(claim.scope),
-      claim.signature,
-    ),
+    ...proved,
   };
+}
+
+/** What a signature says of the body. */
+type Proved = Pick<Authenticated, "payload" | "signing">;
+
+function provedByVersion4(
+  request: S3Request,
+  target: S3Target,
+  claim: Claim,
+  secretAccessKey: string,
+  now: number,
+): Proved {
+  checkTime(claim, now);
+  checkSignedHeaders(claim, request.headers);
+  const payloadHash = payloadHashOf(request, target, claim);
+  const payload = parsePayloadMode(payloadHash);
+  const signingKey = signingKeys.find(claim.accessKeyId, secretAccessKey, claim.scope);
+  verifySignature(request, target, claim, payloadHash, signingKey);
+  const signedAt = formatTimestamp(claim.signedAt);
+  return {
+    payload,
+    signing: new ChunkSigning(signingKey, signedAt, scopeText(claim.scope), claim.signature),
+  };
+}
+
+function provedByVersion2(
+  request: S3Request,
+  target: S3Target,
+  claim: Version2Claim,
+  secretAccessKey: string,
+  now: number,
+): Proved {
+  const payload = unchainedPayload(request);
+  verifyVersion2(request, target, claim, secretAccessKey, now);
+  return { payload, signing: undefined };
 }
 
 /** A request without credentials may be let in by a bucket policy; it must not claim what only a signature can prove. */
 function anonymous(request: S3Request, target: S3Target): Authenticated {
-  const payload = parsePayloadMode(request.headers.get("x-amz-content-sha256") ?? UNSIGNED_PAYLOAD);
-  if (payload.kind === "chunked" && payload.signed) {
-    throw new S3AuthError("AccessDenied", "A request with signed chunks must be signed itself.");
-  }
+  const payload = unchainedPayload(request);
   return {
     [proof]: true,
     principal: ANONYMOUS,
@@ -129,6 +155,16 @@ function anonymous(request: S3Request, target: S3Target): Authenticated {
     payload,
     signing: undefined,
   };
+}
+
+/** The payload of a request that has no signature of version 4, which those of signed chunks begin with. */
+function unchainedPayload({ headers }: S3Request): PayloadMode {
+  const payload = parsePayloadMode(headers.get("x-amz-content-sha256") ?? UNSIGNED_PAYLOAD);
+  if (payload.kind !== "chunked" || !payload.signed) return payload;
+  throw new S3AuthError(
+    "AccessDenied",
+    `A request with signed chunks must be signed itself, by ${ALGORITHM}.`,
+  );
 }
 
 /** Access keys here are permanent; S3 refuses a session token beside such a key. */

@@ -5,7 +5,8 @@ import { ALGORITHM, type Scope } from "./canonical.ts";
 import { S3AuthError, type S3AuthErrorCode } from "./errors.ts";
 import type { Query } from "./query.ts";
 import { Remembered } from "./remembered.ts";
-import { parseDateHeader, parseTimestamp } from "./timestamp.ts";
+import { PRESIGN_SECONDS_MAX, parseDateHeader, parseTimestamp } from "./timestamp.ts";
+import { isVersion2, readVersion2Claim, type Version2Claim } from "./version2.ts";
 
 export interface Claim {
   readonly place: "header" | "query";
@@ -21,9 +22,6 @@ export interface Claim {
   /** Life of a presigned URL in seconds; undefined for header authentication. */
   readonly expiresSeconds: number | undefined;
 }
-
-/** Seven days, the longest that S3 lets a presigned URL live. */
-export const PRESIGN_SECONDS_MAX = 604_800;
 
 const QUERY_MARKS = new Set(["x-amz-algorithm", "x-amz-credential", "x-amz-signature"]);
 const QUERY_REQUIRED = [
@@ -57,11 +55,11 @@ const HEX_SIGNATURE = /^[0-9a-f]{64}$/;
  * Reads the claim from the Authorization header or from the query, undefined where neither has one. ONE function looks
  * at both places, so that no gate can look at the header while another trusts the query (S01). Throws S3AuthError.
  */
-export function readClaim(request: S3Request, query: Query): Claim | undefined {
+export function readClaim(request: S3Request, query: Query): Claim | Version2Claim | undefined {
   const authorization = request.headers.get("authorization");
   const inQuery = query.parameters.some(({ name }) => QUERY_MARKS.has(name.toLowerCase()));
-  const version2 = query.has("AWSAccessKeyId") || query.has("Signature");
-  if (authorization !== undefined && (inQuery || version2)) {
+  const version2 = isVersion2(query);
+  if (Number(authorization !== undefined) + Number(inQuery) + Number(version2) > 1) {
     throw new S3AuthError(
       "InvalidArgument",
       "Only one auth mechanism allowed; only the X-Amz-Algorithm query parameter, Signature query string parameter " +
@@ -71,8 +69,7 @@ export function readClaim(request: S3Request, query: Query): Claim | undefined {
   }
   if (authorization !== undefined) return claimOfHeader(authorization, request.headers);
   if (inQuery) return claimOfQuery(query);
-  if (version2) throw unsupportedMechanism();
-  return undefined;
+  return version2 ? readVersion2Claim(query) : undefined;
 }
 
 function unsupportedMechanism(): S3AuthError {

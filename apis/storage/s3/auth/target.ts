@@ -66,6 +66,11 @@ function named(key: string): { key?: string } {
   return key === "" ? {} : { key };
 }
 
+/** Whether the bucket is in the host, so that the path is the key alone. */
+export function isVirtualHostStyle({ bucket, key = "", path }: S3Target): boolean {
+  return bucket !== undefined && key === path.slice(1);
+}
+
 /** Host names compare without case, port and final dot (RFC 9110 section 4.2.3, RFC 1034 section 3.1). */
 function bucketOfHost(host: string | undefined, suffix: string | undefined): string | undefined {
   if (!host || !suffix) return undefined;

@@ -1,3 +1,6 @@
+/** Seven days, the longest that S3 lets a presigned URL live. */
+export const PRESIGN_SECONDS_MAX = 604_800;
+
 const BASIC = /^(\d{4})(\d{2})(\d{2})T(\d{2})(\d{2})(\d{2})Z$/;
 /** IMF-fixdate, the one form of RFC 9110 section 5.6.7 that may be generated; some clients write +0000 for GMT. */
 const IMF_FIXDATE = /^[A-Z][a-z]{2}, \d{2} [A-Z][a-z]{2} \d{4} \d{2}:\d{2}:\d{2} (?:GMT|\+0000)$/;
