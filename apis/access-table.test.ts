@@ -29,18 +29,19 @@ setDefaultTimeout(120_000);
 
 /** Nobody of these proves anything. */
 const UNPROVED = ["anonymous", "expired", "revoked", "disabled"] as const;
-/** The letters of the table: o, r, n, m, w, a. */
+/** The letters of the table: o, r, n, m, b, w, a. */
 const PROVED = {
   o: "other", // another member
   r: "readOnly",
   n: "narrow", // the owner's API token that may read one bucket
   m: "minted", // one that may do all, made through one that may read that bucket and make tokens
+  b: "bounded", // an administrator with a boundary that lets nothing through
   w: "owner",
   a: "admin",
 } as const;
 type Caller = (typeof UNPROVED)[number] | (typeof PROVED)[keyof typeof PROVED];
 const CALLERS: Caller[] = [...UNPROVED, ...Object.values(PROVED)];
-const SESSIONS = { other: "bob", readOnly: "reader", owner: "alice", admin: "root" } as const;
+const SESSIONS = { other: "bob", readOnly: "reader", owner: "alice", admin: "root", bounded: "eve" } as const;
 
 const ONE_BUCKET = { "storage.alice.bucket.alices": ["read"] };
 const EVERYTHING = {
@@ -86,10 +87,16 @@ beforeAll(async () => {
     store,
   });
   await auth.ensureAdmin({ name: "root", password: PASSWORD });
-  for (const name of ["alice", "bob", "reader", "dave"]) await auth.createUser({ name, password: PASSWORD });
+  for (const name of ["alice", "bob", "reader", "dave", "eve"])
+    await auth.createUser({ name, password: PASSWORD });
   await auth.attachments.attach({ kind: "user", name: "reader" }, "read-only");
   await auth.attachments.detach({ kind: "user", name: "reader" }, "member");
-  await auth.attachments.attach({ kind: "user", name: "dave" }, "admin");
+  for (const name of ["dave", "eve"]) await auth.attachments.attach({ kind: "user", name }, "admin");
+  await auth.roles.create("nothing", {
+    Version: "2012-10-17",
+    Statement: { Effect: "Allow", Action: "s3:GetObject", Resource: "arn:aws:s3:::nowhere/*" },
+  });
+  await auth.attachments.setBoundary({ kind: "user", name: "eve" }, "nothing");
   await signIn();
   const alice = { user: "alice" };
   const tokenFor = async (scopes: object, parent?: string) =>
@@ -202,7 +209,8 @@ const READ_ROLE = { name: "!", document: {} };
 
 const AUTH_ROUTES: Record<string, Row> = {
   "GET /session": { allowed: "orwa" },
-  "DELETE /session": { allowed: "orwa", endsSessions: true },
+  // Whoever holds a session may end it, whatever else they may not.
+  "DELETE /session": { allowed: "orbwa", endsSessions: true },
   "GET /sessions": { allowed: "rwa", path: "/sessions?user=alice" },
   "DELETE /sessions": { allowed: "wa", path: "/sessions?user=alice", endsSessions: true },
   "DELETE /sessions/:id": { allowed: "wa", path: sessionPath, hidden: true },
@@ -318,7 +326,7 @@ function routesOf(app: Pick<Hono, "routes">): { all: string[]; declared: string[
   };
 }
 
-test("every route is in the table, and all but the open ones declare an action", () => {
+test("S11: every route is in the table, and all but the open ones declare an action", () => {
   const ofAuth = routesOf(authApp as unknown as Hono);
   expect(ofAuth.all).toEqual([...Object.keys(AUTH_ROUTES), ...OPEN].sort());
   expect(ofAuth.declared).toEqual(Object.keys(AUTH_ROUTES).sort());
@@ -352,7 +360,7 @@ async function expectDocumented(text: RouteText, response: Response): Promise<vo
 
 for (const [api, table, text] of APPS) {
   for (const [route, row] of Object.entries(table)) {
-    test(`${api}: ${route} is for ${row.allowed}`, async () => {
+    test(`S11: ${api}: ${route} is for ${row.allowed}`, async () => {
       const outcomes: Partial<Record<Caller, Outcome>> = {};
       for (const caller of CALLERS) {
         const [method = "", plain = ""] = route.split(" ");
@@ -419,7 +427,7 @@ const S3_OPERATIONS: Record<string, string> = {
   HeadObject: READS,
 };
 
-test("every S3 operation is in the table", () => {
+test("S11: every S3 operation is in the table", () => {
   expect(OPERATIONS.map(({ name }) => name).sort()).toEqual(Object.keys(S3_OPERATIONS).sort());
 });
 
@@ -472,7 +480,7 @@ async function* once(bytes: Uint8Array) {
 
 for (const operation of OPERATIONS) {
   const allowed = S3_OPERATIONS[operation.name] ?? "";
-  test(`S3: ${operation.name} is for ${allowed}`, async () => {
+  test(`S11: S3: ${operation.name} is for ${allowed}`, async () => {
     const outcomes: Partial<Record<Caller, Outcome>> = {};
     for (const caller of CALLERS) {
       outcomes[caller] = await s3Outcome(caller, operation);

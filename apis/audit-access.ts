@@ -4,7 +4,7 @@ import type { Decision } from "./audit/app.ts";
 import { type Actor, ANONYMOUS } from "./audit/entry.ts";
 import { AuditError } from "./audit/errors.ts";
 import { actorOf } from "./auth/access/recorded.ts";
-import { type AuthEnvironment, authenticated } from "./auth/authentication.ts";
+import { type AuthEnvironment, authenticated, connectionValues } from "./auth/authentication.ts";
 import { AuthError } from "./auth/errors.ts";
 import type { AuthService } from "./auth/service.ts";
 import type { Action, KindOf } from "./policy/actions.ts";
@@ -23,7 +23,8 @@ export function decideByAuth(auth: AuthService) {
       await authenticate(asked, async () => {});
       const caller = asked.get("caller");
       actor = actorOf(caller, asked.get("session")?.id);
-      auth.access.require(caller, action, { resource });
+      const values = connectionValues(asked);
+      auth.access.require(caller, action, { resource, values });
       return { allowed: true, actor };
     } catch (error) {
       if (!(error instanceof AuthError)) throw error;

@@ -115,7 +115,7 @@ test("a refusal, of a stranger and of a user, also of what only reads", async ()
   await recorded("auth:CreateGroup", /^refused alice forbidden arn:skerry:auth:/);
 });
 
-test("no secret of any of it", async () => {
+test("S21: no secret of any of it", async () => {
   const { entries } = await audit.entries({}, { limit: 100 });
   expect(entries.length).toBeGreaterThan(4);
   expect(JSON.stringify(entries)).not.toContain(PASSWORD);

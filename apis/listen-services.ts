@@ -2,7 +2,7 @@
 import type { Clock } from "../std/clock.ts";
 import type { Log } from "../std/log.ts";
 import type { Random } from "../std/random.ts";
-import { GATEWAY_HEADER, type Origin, originOf, REQUEST_ID_HEADER, SOURCE_HEADER } from "./gateway-trust.ts";
+import { GATEWAY_HEADERS, type Origin, originOf } from "./gateway-trust.ts";
 import { dropUnread } from "./request-body.ts";
 import { requestIds } from "./request-ids.ts";
 import type { MountedApis } from "./serve.ts";
@@ -36,9 +36,10 @@ export function listenServices(apis: MountedApis, options: ServicesOptions): Ser
     // The APIs have limits of their own.
     maxRequestBodySize: Number.MAX_SAFE_INTEGER,
     async fetch(request, running) {
-      const own = { source: running.requestIP(request)?.address ?? "", requestId: nextRequestId() };
+      const source = running.requestIP(request)?.address ?? "";
+      const own = { source, requestId: nextRequestId(), overTls: false };
       const origin = originOf((name) => request.headers.get(name), own, token);
-      for (const name of [GATEWAY_HEADER, SOURCE_HEADER, REQUEST_ID_HEADER]) request.headers.delete(name);
+      for (const name of GATEWAY_HEADERS) request.headers.delete(name);
       const response = await answer(apis, request, origin);
       await dropUnread(request, clock);
       return response;

@@ -1,11 +1,19 @@
 import type { ReadStats } from "../chunkd/client/read-stats.ts";
 import type { Histogram } from "../std/histogram.ts";
 import type { Labels, Metrics } from "../std/metrics.ts";
+import type { AuditService } from "./audit/service.ts";
 import type { RecentReader } from "./storage/recent-reader.ts";
 import type { S3Stats } from "./storage/s3/stats.ts";
 
+export interface Counted {
+  s3: S3Stats;
+  reads: ReadStats;
+  recent: RecentReader;
+  audit: Pick<AuditService, "stats">;
+}
+
 /** What the APIs of one process tell. */
-export function describeApis(metrics: Metrics, s3: S3Stats, reads: ReadStats, recent: RecentReader): void {
+export function describeApis(metrics: Metrics, { s3, reads, recent, audit }: Counted): void {
   metrics.counter("skerry_s3_requests_total", "S3 requests answered, by operation and status", () =>
     [...s3.answers.entries()].map(([name, count]) => {
       const [operation, status] = name.split(" ") as [string, string];
@@ -35,5 +43,15 @@ export function describeApis(metrics: Metrics, s3: S3Stats, reads: ReadStats, re
     "skerry_damaged_reads_total",
     "Answers of chunkservers that failed their checksum and were not passed on",
     () => reads.damaged,
+  );
+  metrics.gauge(
+    "skerry_audit_waiting_entries",
+    "Audit entries that are not in the database yet",
+    () => audit.stats.waiting,
+  );
+  metrics.counter(
+    "skerry_audit_lost_events_total",
+    "Events that the audit log could only count",
+    () => audit.stats.lost,
   );
 }

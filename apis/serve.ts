@@ -72,6 +72,8 @@ export interface ApisConfig {
   databases: ServiceDatabases;
   /** Of a read replica of the audit log's database. */
   auditReplicaUrl?: string;
+  /** Whether changes to single objects are recorded. */
+  auditObjects: boolean;
   /** File of the key that seals secrets in the database; made on the first start. */
   kekPath: string;
   domain: string;
@@ -105,9 +107,10 @@ export async function startApis(env: ApisEnvironment, config: ApisConfig): Promi
   ]);
   const { id, secrets } = config;
   const auditSql = await openDatabase(config.databases.audit, "audit", { log, clock: env.clock });
-  const { auditReplicaUrl } = config;
+  const { auditReplicaUrl, auditObjects: objects } = config;
   const replica = auditReplicaUrl === undefined ? undefined : replicaPool(auditReplicaUrl, "audit", log);
-  const audit = await createAudit({ ...env, sql: auditSql, replica, clusterSecret: secrets.clusterSecret });
+  const { clusterSecret } = secrets;
+  const audit = await createAudit({ ...env, sql: auditSql, replica, clusterSecret, objects });
   const master = connectMaster(env, { address: config.master, secrets, id });
   const writer = new ChunkWriter(env, secrets, master, { id, host: config.local?.host });
   const reader = new ChunkReader(env, secrets, master, { id, local: config.local });
@@ -151,7 +154,7 @@ export async function startApis(env: ApisEnvironment, config: ApisConfig): Promi
       store,
       stats: s3Stats,
     }),
-    describe: (metrics) => describeApis(metrics, s3Stats, reader.stats, recent),
+    describe: (metrics) => describeApis(metrics, { s3: s3Stats, reads: reader.stats, recent, audit }),
     admin: (request, origin) => adminApp.fetch(request, origin),
     audit: (request, origin) => adminAudit.fetch(request, origin),
     events: (request, origin) => adminEvents.fetch(request, origin),

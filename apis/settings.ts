@@ -1,7 +1,7 @@
 import { randomBytes } from "node:crypto";
 import { hostname } from "node:os";
 import { readClusterFile } from "../chunkd/protocol/cluster-file.ts";
-import { address, type Config, optionalText, text } from "../std/config.ts";
+import { address, type Config, onOff, optionalText, text } from "../std/config.ts";
 import { systemDisk } from "../std/disk.ts";
 import { thisHost } from "../std/this-host.ts";
 import { gatewayToken } from "./gateway-trust.ts";
@@ -13,6 +13,7 @@ export const API_SETTINGS = {
   master: address("the storage master's address"),
   cluster: text("JSON file with the cluster's id and secret, made by the first start", "FILE"),
   ...DATABASE_SETTINGS,
+  auditObjects: onOff("whether changes to single objects are in the audit log", "on"),
   auditDatabaseReplicaUrl: optionalText(
     "a read replica of the audit log's database, for looking entries up and for exports; the database itself while it is away",
     "URL",
@@ -24,14 +25,15 @@ export const API_SETTINGS = {
 
 /** Checks the settings and reads the cluster file. Throws {@link UsageError}. */
 export async function apisConfig(config: Config<typeof API_SETTINGS>): Promise<ApisConfig> {
-  const { master, kek: kekPath, domain, region } = config;
+  const { master, auditObjects, kek: kekPath, domain, region } = config;
   const databases = serviceDatabases(config);
   const auditReplicaUrl = checked("audit-database-replica-url", config.auditDatabaseReplicaUrl);
   const secrets = await readClusterFile(config.cluster);
   const id = `apis-${hostname()}-${randomBytes(4).toString("hex")}`;
   const host = await thisHost(systemDisk);
   const local = host === undefined ? undefined : { host, disk: systemDisk };
-  return { master, secrets, databases, auditReplicaUrl, kekPath, domain, region, id, local };
+  const audit = { auditReplicaUrl, auditObjects };
+  return { master, secrets, databases, ...audit, kekPath, domain, region, id, local };
 }
 
 /** What a gateway with this cluster file proves itself with. Throws {@link UsageError}. */

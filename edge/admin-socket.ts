@@ -37,7 +37,7 @@ export async function listenAdmin(path: string, apis: MountedApis, random: Rando
     fetch: async (request) => {
       const { pathname } = new URL(request.url);
       if (pathname === "/status") return Response.json(await adminStatus(apis));
-      const origin = { source: "admin socket", requestId: nextRequestId() };
+      const origin = { source: "admin socket", requestId: nextRequestId(), overTls: false };
       if (AUDIT_PATH.test(pathname)) return apis.audit(request, origin);
       if (EVENTS_PATH.test(pathname)) return apis.events(request, origin);
       if (STORAGE_PATH.test(pathname)) return apis.chunkservers(request);

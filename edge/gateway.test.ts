@@ -121,6 +121,7 @@ describe("the HTTPS port", () => {
           host,
           virtualHostSuffix: `storage.${DOMAIN}`,
           requestId: expect.any(String),
+          overTls: true,
         },
       });
     }
@@ -134,7 +135,7 @@ describe("the HTTPS port", () => {
     ]);
   });
 
-  test("lets no client say who it is", async () => {
+  test("S16, E14: lets no client say who it is", async () => {
     const forged = {
       "x-forwarded-for": "6.6.6.6",
       X_Forwarded_Proto: "https",
@@ -144,6 +145,7 @@ describe("the HTTPS port", () => {
       "x-skerry-gateway": "me",
       "x-skerry-source": "6.6.6.6",
       X_Skerry_Request_Id: "mine",
+      "x-skerry-tls": "0",
       "x-skerry-csrf": "1",
     };
     const response = await https(`https://${DOMAIN}/api/auth/session`, { headers: forged });
@@ -240,6 +242,7 @@ describe("the S3 port", () => {
       "GET /b/a/../c//d?x HTTP/1.1\r\nHost: any\r\nConnection: close\r\n\r\n",
     );
     expect(answer).toContain('"target":"/b/a/../c//d?x"');
+    expect(answer).toContain('"overTls":false');
   });
 
   test("takes a signed look at a bucket named healthz for what it is", async () => {

@@ -100,6 +100,19 @@ export function flag(help: string): Setting<boolean> {
   };
 }
 
+/** A choice that is on or off by default, and told by that word. */
+export function onOff(help: string, fallback: "on" | "off"): Setting<boolean> {
+  return {
+    help,
+    placeholder: "on|off",
+    fallback,
+    parse(value) {
+      if (value !== "on" && value !== "off") throw new UsageError("must be on or off");
+      return value === "on";
+    },
+  };
+}
+
 function kebab(name: string): string {
   return name.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`);
 }

@@ -37,7 +37,7 @@ test("serves metrics over TCP on the port that the kernel chose, and health as i
   expect((await get("/other")).status).toBe(404);
 });
 
-test("a socket is its owner's from the first moment on, takes the place of one left behind, and goes", async () => {
+test("S10: a socket is its owner's from the first moment on, takes the place of one left behind, and goes", async () => {
   const path = join(mkdtempSync(join(tmpdir(), "skerry-metrics-")), "role.prom");
   writeFileSync(path, "");
   const umask = process.umask();

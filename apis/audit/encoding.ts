@@ -1,5 +1,5 @@
 // The bytes that are hashed and sealed; see FORMAT.md.
-import { createHash, createHmac, timingSafeEqual } from "node:crypto";
+import { createHmac, hash, timingSafeEqual } from "node:crypto";
 import type { Entry } from "./entry.ts";
 
 export const VERSION = 1;
@@ -46,7 +46,7 @@ export function hashEntry(entry: Entry, previous: Position): Buffer {
     at = bytes.writeUInt32BE(sizes[index]!, at);
     at += bytes.write(text, at);
   }
-  return createHash("sha256").update(bytes).digest();
+  return hash("sha256", bytes, "buffer");
 }
 
 const SEALED = { head: 1, checkpoint: 2, retention: 3 } as const;

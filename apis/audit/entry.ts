@@ -109,6 +109,7 @@ function detailsText(details: Details = {}): string {
 
 /** As FORMAT.md says; PostgreSQL takes neither NUL nor halves of characters. */
 function cleanText(text = "", bytesMax = TEXT_BYTES_MAX): string {
+  if (text.length <= bytesMax && /^[\x20-\x7e]*$/.test(text)) return text;
   // A character has at least one byte: what is cut here could not stay.
   const printable = text.slice(0, bytesMax).toWellFormed().replace(UNPRINTABLE, escaped);
   if (Buffer.byteLength(printable) <= bytesMax) return printable;

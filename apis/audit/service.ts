@@ -27,6 +27,8 @@ export interface AuditOptions {
   replica?: Database;
   /** Of the cluster: the chain's ends are sealed under it. Every process that appends has the same. */
   clusterSecret: string;
+  /** Whether what is written to single objects is recorded; yes unless told otherwise. */
+  objects?: boolean;
   clock: Clock;
   log: Log;
 }
@@ -40,7 +42,8 @@ export async function createAudit(options: AuditOptions): Promise<AuditService> 
   await migrate(sql, MIGRATIONS, log);
   const chain = new Chain(sql, new Seal(options.clusterSecret));
   await chain.begin();
-  return new AuditService(chain, new ReadReplica({ primary: sql, replica, clock, log }), clock, log);
+  const reads = new ReadReplica({ primary: sql, replica, clock, log });
+  return new AuditService(chain, reads, clock, log, options.objects);
 }
 
 /** A place in the log for a change that is about to be made; see {@link AuditService.reserve}. */
@@ -61,6 +64,8 @@ export class AuditService {
     private readonly reads: ReadReplica,
     private readonly clock: Clock,
     log: Log,
+    /** See {@link AuditOptions.objects}. */
+    readonly recordsObjects = true,
   ) {
     this.writer = new Writer(chain, clock, log);
     this.folding = new RefusalFolding(clock, (entry) => this.writer.put(entry));
@@ -74,6 +79,23 @@ export class AuditService {
    */
   record(event: AuditEvent): void {
     this.folding.add(event);
+  }
+
+  /**
+   * Records changes to objects, which may be thousands a second, each as an entry of its own. They are written in batches
+   * beside the requests; what was recorded in the last moments before a crash may be lost. Where the database does not keep
+   * up, whoever makes them is slowed down: then it resolves when there is room. While it is away, those beyond the queue are
+   * counted, and the count is written later. Does nothing where objects are not recorded. Never throws.
+   */
+  recordObjects(events: readonly AuditEvent[]): Promise<void> | undefined {
+    if (!this.recordsObjects) return undefined;
+    const now = this.clock.now();
+    return this.writer.putObjects(events.map((event) => entryOf(event, now)));
+  }
+
+  /** Entries that wait to be written, and events that were counted instead of kept, since the start. */
+  get stats(): { waiting: number; lost: number } {
+    return { waiting: this.writer.waiting, lost: this.writer.losses.total };
   }
 
   /**

@@ -7,7 +7,7 @@ import { entryOf } from "./entry.ts";
 import { AuditError } from "./errors.ts";
 import type { AuditService } from "./service.ts";
 import { AuditBench, event, eventually, SECRET, SetClock } from "./test-audit.ts";
-import { QUEUE_MAX, UNAWAITED_MAX, Writer } from "./writer.ts";
+import { GATHER_MS, GATHERED_MAX, OBJECTS_MAX, QUEUE_MAX, UNAWAITED_MAX, Writer } from "./writer.ts";
 
 // A real PostgreSQL on a loaded machine.
 setDefaultTimeout(60_000);
@@ -126,6 +126,99 @@ test("refusals beyond the queue are counted, and told when there is room; they l
     expect.objectContaining({ count: 12, details: { lost: 12, first: first!, last: last! } }),
   ]);
   expect(await audit.verify()).toMatchObject({ sound: true, checked: UNAWAITED_MAX + 2 });
+});
+
+const written = (n: number) => entryOf(event({ action: "s3:PutObject", requestId: `o${n}` }), 1);
+
+/** A writer on a chain of its own, and the entries that came into it. */
+function recording(clock = new SetClock()) {
+  const chained: string[] = [];
+  const faults: Promise<void>[] = [];
+  const chain: Pick<Chain, "append"> = {
+    async append(entries) {
+      await faults[0];
+      chained.push(...entries.map(({ action, requestId }) => requestId || action));
+      return chained.length;
+    },
+  };
+  return { writer: new Writer(chain, clock, silentLog), clock, chained, faults };
+}
+
+/** Puts changes until one has to wait, with a batch on its way to the database; how many, with the one that waits. */
+async function fill(writer: Writer): Promise<{ count: number; waiting: Promise<void> }> {
+  for (let count = 0; ; ) {
+    const waiting = writer.putObjects([written(count++)]);
+    if (waiting !== undefined) return { count, waiting };
+    if (count === OBJECTS_MAX / 2) await Bun.sleep(0);
+  }
+}
+
+test("changes to objects gather, unless they are many or something else is to be written", async () => {
+  const { writer, clock, chained } = recording();
+  for (let n = 0; n < 3; n++) expect(writer.putObjects([written(n)])).toBeUndefined();
+  clock.forward(GATHER_MS - 1);
+  await Bun.sleep(0);
+  expect(chained).toEqual([]);
+  clock.forward(1);
+  await eventually(async () => chained.length === 3);
+  void writer.putObjects([written(3)]);
+  await writer.reserve().committed(entryOf(event({ requestId: "change" }), 1));
+  expect(chained).toEqual(["o0", "o1", "o2", "change", "o3"]);
+  for (let n = 4; n < 4 + GATHERED_MAX; n++) void writer.putObjects([written(n)]);
+  await eventually(async () => chained.at(-1) === `o${3 + GATHERED_MAX}`);
+  void writer.putObjects([written(0)]);
+  await writer.close(1_000);
+  expect(chained.at(-1)).toBe("o0");
+});
+
+test("who changes objects faster than the log is written waits, and nobody else", async () => {
+  const { writer, clock, chained, faults } = recording();
+  const slow = Promise.withResolvers<void>();
+  faults.push(slow.promise);
+  const { count, waiting } = await fill(writer);
+  expect(count).toBeGreaterThan(OBJECTS_MAX);
+  const change = writer.reserve().committed(entryOf(event({ requestId: "change" }), 1));
+  expect(await Promise.race([waiting, Promise.resolve("waiting")])).toBe("waiting");
+  slow.resolve();
+  await waiting;
+  await change;
+  expect(chained.indexOf("change")).toBeLessThan(OBJECTS_MAX / 2);
+  await eventually(async () => {
+    clock.forward(GATHER_MS);
+    return writer.waiting === 0;
+  });
+  expect(chained).toHaveLength(count + 1);
+  expect(writer.losses.total).toBe(0);
+});
+
+test("while the database is away nobody waits to change objects, and those beyond the queue are counted", async () => {
+  const { writer, clock, chained, faults } = recording();
+  const broken = Promise.withResolvers<void>();
+  faults.push(broken.promise);
+  const { count, waiting } = await fill(writer);
+  broken.reject(new Error("the connection broke"));
+  await waiting;
+  expect(writer.putObjects([written(count), written(count + 1)])).toBeUndefined();
+  expect(writer.losses.total).toBe(3);
+  faults.length = 0;
+  await eventually(async () => {
+    clock.forward(5_000);
+    return writer.waiting === 0;
+  });
+  // One that waited is not there, the entry about the losses is.
+  expect(chained).toHaveLength(count);
+  expect(chained).toContain("audit:EntriesLost");
+});
+
+test("who waits for room waits 5 s at most", async () => {
+  const { writer, clock, faults } = recording();
+  faults.push(Promise.withResolvers<void>().promise);
+  const { waiting } = await fill(writer);
+  clock.forward(4_999);
+  expect(await Promise.race([waiting, Promise.resolve("waiting")])).toBe("waiting");
+  clock.forward(1);
+  await waiting;
+  expect(writer.losses.total).toBe(1);
 });
 
 test("a database that does not answer counts as away", async () => {

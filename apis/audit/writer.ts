@@ -2,14 +2,20 @@
 import { type Clock, delay } from "../../std/clock.ts";
 import type { Log } from "../../std/log.ts";
 import type { Attempt, Chain } from "./chain.ts";
-import { type Entry, entryOf, SYSTEM } from "./entry.ts";
+import type { Entry } from "./entry.ts";
 import { unavailable } from "./errors.ts";
+import { Losses } from "./losses.ts";
 
 /** Entries that wait, or have a place reserved: about 10 MB. */
 export const QUEUE_MAX = 10_000;
 /** Of these, such that nobody waits for: refusals alone cannot stop changes. */
 export const UNAWAITED_MAX = 5_000;
+/** Changes to objects that wait, besides: about 20 MB. Whoever makes more is slowed down. */
+export const OBJECTS_MAX = 20_000;
 const BATCH_MAX = 1_000;
+/** So long changes to objects gather, or until there are so many: a transaction costs as much as some hundred entries. */
+export const GATHER_MS = 1_000;
+export const GATHERED_MAX = 500;
 /** Whoever waits for an entry is refused after this; a batch that takes longer means that the database is away. */
 const COMMIT_WAIT_MS = 5_000;
 const RETRY_FIRST_MS = 200;
@@ -17,15 +23,10 @@ const RETRY_MAX_MS = 5_000;
 
 interface Queued {
   entry: Entry;
-  awaited: boolean;
+  /** It counts towards {@link UNAWAITED_MAX}. */
+  unawaited?: true;
   /** Called once: when it is durable, or when whoever waits is to wait no more. */
   settled?: PromiseWithResolvers<number>;
-}
-
-interface Lost {
-  count: number;
-  firstAt: number;
-  lastAt: number;
 }
 
 /** A place in the queue that nobody can take away: for a change that is about to be made. */
@@ -38,15 +39,21 @@ export interface Place {
 
 export class Writer {
   private queue: Queued[] = [];
+  /** Behind the queue, so that no number of them holds up whoever waits. */
+  private objects: Queued[] = [];
   /** Taken from the queue and not durable yet; tried again as they are. */
   private batch: Queued[] = [];
   private batchSince: number | undefined;
   private attempt: Attempt | undefined;
   private reserved = 0;
   private unawaited = 0;
-  private lost: Lost | undefined;
+  readonly losses = new Losses();
   private away = false;
   private draining: Promise<void> | undefined;
+  /** Ends the gathering. */
+  private hurry: (() => void) | undefined;
+  /** Of those who wait for room among the objects. */
+  private room: PromiseWithResolvers<void> | undefined;
   private closed = false;
 
   constructor(
@@ -58,13 +65,49 @@ export class Writer {
   /** Takes an entry that nobody waits for; counts it as lost where there is no room. */
   put(entry: Entry): void {
     if (this.closed || this.unawaited >= UNAWAITED_MAX || this.taken() >= QUEUE_MAX) {
-      this.lost ??= { count: 0, firstAt: entry.time, lastAt: entry.time };
-      this.lost.count += entry.count;
-      this.lost.lastAt = entry.time;
+      this.losses.add(entry);
       return;
     }
     this.unawaited++;
-    this.push({ entry, awaited: false });
+    this.queue.push({ entry, unawaited: true });
+    this.write();
+  }
+
+  /**
+   * Takes what was changed in one request, at once where there is room, or where waiting is of no use because the database
+   * is away. Else resolves when it is taken, after {@link COMMIT_WAIT_MS} at most. What has no room then is counted as lost.
+   */
+  putObjects(entries: readonly Entry[]): Promise<void> | undefined {
+    if (this.hasRoom() || this.isAway() || this.closed) return this.takeObjects(entries);
+    return this.roomFor(entries);
+  }
+
+  private async roomFor(entries: readonly Entry[]): Promise<void> {
+    const late = Promise.withResolvers<void>();
+    let isLate = false;
+    const timer = this.clock.after(COMMIT_WAIT_MS, () => {
+      isLate = true;
+      late.resolve();
+    });
+    while (!isLate && !this.hasRoom() && !this.away && !this.closed) {
+      this.room ??= Promise.withResolvers();
+      await Promise.race([this.room.promise, late.promise]);
+    }
+    timer.cancel();
+    this.takeObjects(entries);
+  }
+
+  /** One request's entries stay together: they may go beyond the limit by what it may name, less one. */
+  private takeObjects(entries: readonly Entry[]): undefined {
+    if (this.closed || !this.hasRoom()) for (const entry of entries) this.losses.add(entry);
+    else {
+      for (const entry of entries) this.objects.push({ entry });
+      this.write();
+    }
+  }
+
+  private hasRoom(): boolean {
+    return this.objects.length < OBJECTS_MAX;
   }
 
   /** Throws `audit_unavailable` where an entry could not be made durable now. */
@@ -83,7 +126,8 @@ export class Writer {
       committed: (entry) => {
         release();
         const settled = Promise.withResolvers<number>();
-        this.push({ entry, awaited: true, settled });
+        this.queue.push({ entry, settled });
+        this.write();
         const timer = this.clock.after(COMMIT_WAIT_MS, () =>
           settled.reject(unavailable("The audit log's database does not answer")),
         );
@@ -95,11 +139,19 @@ export class Writer {
   /** Writes what waits, for `waitMs` at most, and takes no more. */
   async close(waitMs: number): Promise<void> {
     this.closed = true;
+    this.hurry?.();
+    this.makeRoom();
     await Promise.race([this.draining, delay(this.clock, waitMs)]);
-    const left = this.queue.length + this.batch.length + (this.lost?.count ?? 0);
+    const left = this.waiting + this.losses.untold;
     this.queue = [];
+    this.objects = [];
     if (left > 0)
       this.log.error("audit entries are lost: the database was away at the end", { entries: left });
+  }
+
+  /** Entries that are not durable yet. */
+  get waiting(): number {
+    return this.queue.length + this.objects.length + this.batch.length;
   }
 
   private taken(): number {
@@ -111,16 +163,23 @@ export class Writer {
     return this.away || (since !== undefined && this.clock.monotonic() - since > COMMIT_WAIT_MS);
   }
 
-  private push(queued: Queued): void {
-    this.queue.push(queued);
-    this.draining ??= this.drain().finally(() => {
-      this.draining = undefined;
-    });
+  /** Sees to it that what waits is written, without gathering where that is due now. */
+  private write(): void {
+    this.draining ??= this.drain();
+    if (this.isDue()) this.hurry?.();
+  }
+
+  private isDue(): boolean {
+    return (
+      this.closed || this.queue.length > 0 || this.batch.length > 0 || this.objects.length >= GATHERED_MAX
+    );
   }
 
   private async drain(): Promise<void> {
     let retryMs = RETRY_FIRST_MS;
-    while (this.takeBatch()) {
+    for (;;) {
+      if (this.objects.length > 0 && !this.isDue()) await this.gather();
+      if (!this.takeBatch()) break;
       try {
         await this.writeBatch();
         retryMs = RETRY_FIRST_MS;
@@ -131,16 +190,32 @@ export class Writer {
         retryMs = Math.min(retryMs * 2, RETRY_MAX_MS);
       }
     }
+    // Before anything else runs, which could find it still draining and leave an entry to nobody.
+    this.draining = undefined;
+  }
+
+  private async gather(): Promise<void> {
+    const gathered = Promise.withResolvers<void>();
+    const timer = this.clock.after(GATHER_MS, gathered.resolve);
+    this.hurry = gathered.resolve;
+    await gathered.promise;
+    this.hurry = undefined;
+    timer.cancel();
+  }
+
+  private makeRoom(): void {
+    this.room?.resolve();
+    this.room = undefined;
   }
 
   /** False when there is nothing to write. What was lost comes first, as soon as there is room again. */
   private takeBatch(): boolean {
     if (this.batch.length > 0) return true;
     this.batch = this.queue.splice(0, BATCH_MAX);
-    if (this.lost && !this.away) {
-      this.batch.unshift({ entry: lostEntry(this.lost), awaited: true });
-      this.lost = undefined;
-    }
+    this.batch.push(...this.objects.splice(0, BATCH_MAX - this.batch.length));
+    const lost = this.away ? undefined : this.losses.told();
+    if (lost) this.batch.unshift({ entry: lost });
+    this.makeRoom();
     return this.batch.length > 0;
   }
 
@@ -150,14 +225,14 @@ export class Writer {
     const first = await this.chain.append(entries, this.attempt, (attempt) => {
       this.attempt = attempt;
     });
-    if (this.away) this.log.info("the audit database is back", { lost: this.lost?.count ?? 0 });
+    if (this.away) this.log.info("the audit database is back", { lost: this.losses.untold });
     this.away = false;
     const written = this.batch;
     this.batch = [];
     this.batchSince = undefined;
     this.attempt = undefined;
-    for (const [index, { settled, awaited }] of written.entries()) {
-      if (!awaited) this.unawaited--;
+    for (const [index, { settled, unawaited }] of written.entries()) {
+      if (unawaited) this.unawaited--;
       settled?.resolve(first + index);
     }
   }
@@ -166,24 +241,9 @@ export class Writer {
     if (!this.away) this.log.error("cannot write the audit log; trying again", { error: error.message });
     this.away = true;
     this.batchSince = undefined;
+    this.makeRoom();
     for (const { settled } of [...this.batch, ...this.queue]) {
       settled?.reject(unavailable("The audit log's database cannot be reached", error));
     }
   }
-}
-
-function lostEntry({ count, firstAt, lastAt }: Lost): Entry {
-  const [first, last] = [firstAt, lastAt].map((ms) => new Date(ms).toISOString());
-  return entryOf(
-    {
-      actor: SYSTEM,
-      action: "audit:EntriesLost",
-      resource: "",
-      outcome: "failed",
-      code: "queue_full",
-      details: { lost: count, first: first!, last: last! },
-    },
-    lastAt,
-    count,
-  );
 }

@@ -35,11 +35,11 @@ test("a key is found as soon as it is made, with its user", async () => {
 test("a list has the keys of one user or of all, without secrets", async () => {
   await auth.createUser({ name: "lister", password: PASSWORD });
   const { secretAccessKey, ...summary } = await auth.createKey("lister");
-  expect(await auth.listKeys("Lister")).toEqual([summary]);
+  expect(await auth.listKeys({ user: "Lister" })).toEqual([summary]);
   const all = await auth.listKeys();
   expect(all).toContainEqual(summary);
   expect(JSON.stringify(all)).not.toContain(secretAccessKey);
-  expect(await auth.listKeys("nobody")).toEqual([]);
+  expect(await auth.listKeys({ user: "nobody" })).toEqual([]);
 });
 
 test("an imported pair works as it is, and its id cannot be taken twice", async () => {
@@ -110,7 +110,7 @@ test("a sealed secret moved to another key's row is not used", async () => {
   expect(restarted.find(mine.accessKeyId)?.secretAccessKey).toBe(mine.secretAccessKey);
 });
 
-test("neither a dump nor the files of the database hold a secret", async () => {
+test("S21: neither a dump nor the files of the database hold a secret", async () => {
   const key = await auth.createKey("alice");
   await auth.importKey("alice", "imported", "an-imported-secret");
   await sql`CHECKPOINT`;

@@ -2,6 +2,7 @@ import { assert } from "../../std/assert.ts";
 import type { Clock } from "../../std/clock.ts";
 import type { Database } from "../../std/db/database.ts";
 import type { Random } from "../../std/random.ts";
+import { storedName } from "./access/names.ts";
 import type { ChangeFeed, Transaction } from "./change-feed.ts";
 import { AuthError, notFound } from "./errors.ts";
 import { accessKeyContext, type LocalCopy } from "./local-copy.ts";
@@ -92,14 +93,16 @@ export class AccessKeys {
     private readonly random: Random,
   ) {}
 
-  /** The keys of one user, or of all; none for a user who is not there. */
-  async list(userName?: string): Promise<AccessKeySummary[]> {
+  /** The keys of one owner, or of all; none for one who is not there. */
+  async list(owner?: Owner): Promise<AccessKeySummary[]> {
+    const user = owner && "user" in owner ? (storedUserName(owner.user) ?? "") : null;
+    const account = owner && "serviceAccount" in owner ? (storedName(owner.serviceAccount) ?? "") : null;
     const rows = await this.sql<KeyColumns[]>`
       SELECT access_key_id AS "accessKeyId", coalesce(users.name, service_accounts.name) AS user,
              service_account_id IS NOT NULL AS "serviceAccount", scopes, access_keys.disabled, access_keys.created
       FROM access_keys LEFT JOIN users ON users.id = user_id
            LEFT JOIN service_accounts ON service_accounts.id = service_account_id
-      WHERE ${userName ?? null}::text IS NULL OR users.name = ${storedUserName(userName ?? "") ?? ""}
+      WHERE ${owner === undefined} OR users.name = ${user} OR service_accounts.name = ${account}
       ORDER BY access_keys.created, access_key_id COLLATE "C"`;
     return rows.map(({ created, scopes, serviceAccount, ...key }) => ({
       ...key,

@@ -192,7 +192,7 @@ function cookiesOf(headers: Headers): Map<string, { value: string; attributes: s
 
 const FROM_PAGE = { "x-skerry-csrf": "1" };
 
-test("signing in gives a page cookies that neither scripts nor other sites can use, and no token to read", async () => {
+test("S22, E08: signing in gives a page cookies that neither scripts nor other sites can use, and no token to read", async () => {
   const credentials = { user: "alice", password: PASSWORD };
   const answer = await call(app, "POST", "/session", credentials, { headers: FROM_PAGE });
   expect(Object.keys(answer.body).sort()).toEqual(["expiresAt", "sessionExpiresAt", "user"]);
@@ -207,7 +207,7 @@ test("signing in gives a page cookies that neither scripts nor other sites can u
   ]);
 });
 
-test("a page refreshes with its cookie, from itself alone, and gets new cookies", async () => {
+test("S22: a page refreshes with its cookie, from itself alone, and gets new cookies", async () => {
   const credentials = { user: "alice", password: PASSWORD };
   const first = cookiesOf((await call(app, "POST", "/session", credentials, { headers: FROM_PAGE })).headers);
   const refresh = `__Secure-skerry_refresh=${first.get("__Secure-skerry_refresh")!.value}`;
@@ -261,7 +261,7 @@ test("one's own list marks the session that asks, and the others can be ended al
   expect([ownId, await auth.verify(token)]).toEqual([204, undefined]);
 });
 
-test("what went wrong with a sign-in is not told, but when to try again is", async () => {
+test("S20: what went wrong with a sign-in is not told, but when to try again is", async () => {
   const source = "203.0.113.1";
   const wrong = await call(app, "POST", "/session", { user: "alice", password: "a wrong guess" }, { source });
   const unknown = await call(app, "POST", "/session", { user: "nobody", password: PASSWORD }, { source });
@@ -275,7 +275,7 @@ test("what went wrong with a sign-in is not told, but when to try again is", asy
   expect(Number(limited.headers.get("retry-after"))).toBeGreaterThan(0);
 });
 
-test("with the cookie one may read, but change only with the CSRF header", async () => {
+test("S22: with the cookie one may read, but change only with the CSRF header", async () => {
   const cookie = `__Host-skerry_session=${tokens.user}`;
   expect((await call(app, "GET", "/session", undefined, { headers: { cookie } })).status).toBe(200);
   const forged = await call(app, "POST", "/keys", {}, { headers: { cookie } });
@@ -300,6 +300,31 @@ test("signing out ends the session and clears the cookie", async () => {
   expect(answer.headers.get("set-cookie")).toContain("__Host-skerry_session=; Max-Age=0");
   expect(answer.headers.get("set-cookie")).toContain("__Secure-skerry_refresh=; Max-Age=0");
   expect((await call(app, "GET", "/session", undefined, { token })).status).toBe(401);
+});
+
+test("no boundary and no Deny keeps somebody signed in, nor lets them end another session", async () => {
+  const { name } = await victim();
+  const deny = { Statement: { Effect: "Deny", Action: "*", Resource: "*" } };
+  const allow = {
+    Statement: { Effect: "Allow", Action: "s3:GetObject", Resource: "arn:aws:s3:::nowhere/*" },
+  };
+  const version = { Version: "2012-10-17" };
+  await auth.roles.create("gagged", { ...version, ...deny });
+  await auth.roles.create("bounds", { ...version, ...allow });
+  await auth.attachments.attach({ kind: "user", name }, "gagged");
+  await auth.attachments.setBoundary({ kind: "user", name }, "bounds");
+  const [kept, token, byId] = await Promise.all([1, 2, 3].map(() => tokenOf(auth, name)));
+  const id = (await auth.session(byId!))!.id;
+  expect((await call(app, "GET", "/session", undefined, { token: kept })).status).toBe(403);
+  expect((await call(app, "DELETE", `/sessions/${id}`, undefined, { token: kept })).status).toBe(404);
+  expect((await call(app, "DELETE", "/sessions", undefined, { token: kept })).status).toBe(403);
+  expect((await call(app, "DELETE", "/session", undefined, { token })).status).toBe(204);
+  expect((await call(app, "DELETE", `/sessions/${id}`, undefined, { token: byId })).status).toBe(204);
+  expect(await Promise.all([kept!, token!, byId!].map((each) => auth.verify(each)))).toEqual([
+    expect.objectContaining({ name }),
+    undefined,
+    undefined,
+  ]);
 });
 
 test.each([false, true])(
@@ -376,7 +401,7 @@ test("a body over the limit is refused, told beforehand or not", async () => {
   }
 });
 
-test("an unforeseen failure is logged, and its text stays here", async () => {
+test("S21: an unforeseen failure is logged, and its text stays here", async () => {
   const lines: (LogFields | undefined)[] = [];
   const failing = Object.create(auth, {
     listUsers: { value: () => Promise.reject(new Error("relation users at 10.0.0.1")) },
@@ -388,7 +413,7 @@ test("an unforeseen failure is logged, and its text stays here", async () => {
   expect(lines).toMatchObject([{ error: "relation users at 10.0.0.1" }]);
 });
 
-test("an unauthenticated client learns nothing from names: an unknown and a known one are answered alike", async () => {
+test("S20: an unauthenticated client learns nothing from names: an unknown and a known one are answered alike", async () => {
   const known = await call(app, "DELETE", "/users/alice", undefined, { token: tokens.user });
   const unknown = await call(app, "DELETE", "/users/nobody", undefined, { token: tokens.user });
   expect([known.status, known.body]).toEqual([unknown.status, unknown.body]);

@@ -34,6 +34,15 @@ export function sourceOf(context: Context<AuthEnvironment>): string {
   return context.env?.source ?? "unknown";
 }
 
+/** What policies may look at of the connection. The admin socket has no address. */
+export function connectionValues(context: Context) {
+  const source = sourceOf(context);
+  return {
+    "aws:SourceIp": /^[0-9A-Fa-f.:]+$/.test(source) ? source : undefined,
+    "aws:SecureTransport": context.env?.overTls ?? false,
+  };
+}
+
 export function clientOf(context: Context<AuthEnvironment>): Client {
   return { source: sourceOf(context), userAgent: cleanUserAgent(context.req.header("user-agent")) };
 }

@@ -100,7 +100,7 @@ test("service accounts are identities, and go with their user and with the token
   expect(await events()).toEqual([`auth.identity.${robot}.updated`, `auth.user.${carol}.deleted`].sort());
 });
 
-test("no secret is in an event", async () => {
+test("S21: no secret is in an event", async () => {
   const { secretAccessKey } = await auth.createKey("alice");
   const { token } = await auth.apiTokens.create(
     { user: "alice" },

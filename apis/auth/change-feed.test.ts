@@ -43,7 +43,7 @@ test("a session begun in one process is valid in another at once", async () => {
   }
 });
 
-test("a session ended in one process ends in another", async () => {
+test("E08: a session ended in one process ends in another", async () => {
   const token = await tokenOf(here, "root");
   expect(await there.verify(token)).toBeDefined();
   await here.signOut((await here.session(token))!);

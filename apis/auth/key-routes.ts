@@ -21,7 +21,8 @@ export function keyRoutes(auth: AuthService, authenticate: MiddlewareHandler<Aut
         const { user } = context.req.valid("query");
         const me = context.get("principal");
         const all = auth.callers.widest("auth:ListAccessKeys", "access-key", me).owner === undefined;
-        return context.json({ keys: await auth.listKeys(user ?? (all ? undefined : me.name)) });
+        const owner = user === undefined && all ? undefined : auth.callers.owner(me, { user });
+        return context.json({ keys: await auth.listKeys(owner) });
       },
     )
     .post(
@@ -56,12 +57,9 @@ export function keyRoutes(auth: AuthService, authenticate: MiddlewareHandler<Aut
     .patch(
       "/keys/:id",
       authenticate,
-      may(
-        auth,
-        "auth:UpdateAccessKey",
-        (context, at) => at.accessKey(context.req.param("id") ?? ""),
-        "access key",
-      ),
+      may(auth, "auth:UpdateAccessKey", (context, at) => at.accessKey(context.req.param("id") ?? ""), {
+        hidden: "access key",
+      }),
       body(keyChangeBody),
       async (context) => {
         await auth.setKeyDisabled(context.req.param("id"), context.req.valid("json").disabled);
@@ -71,12 +69,9 @@ export function keyRoutes(auth: AuthService, authenticate: MiddlewareHandler<Aut
     .delete(
       "/keys/:id",
       authenticate,
-      may(
-        auth,
-        "auth:DeleteAccessKey",
-        (context, at) => at.accessKey(context.req.param("id") ?? ""),
-        "access key",
-      ),
+      may(auth, "auth:DeleteAccessKey", (context, at) => at.accessKey(context.req.param("id") ?? ""), {
+        hidden: "access key",
+      }),
       async (context) => {
         await auth.revokeKey(context.req.param("id"));
         return context.body(null, 204);

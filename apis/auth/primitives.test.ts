@@ -38,7 +38,7 @@ test("the same secret sealed twice gives two boxes", () => {
   expect(seal()).not.toBe(seal());
 });
 
-test("random text has every character equally often", () => {
+test("E21: random text has every character equally often", () => {
   const alphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789";
   const length = 360_000;
   const counts = new Map<string, number>();

@@ -292,9 +292,9 @@ export class AuthService implements Keyring, Sessions {
     return answered(this.parts.keys.import(ownerOf(owner), accessKeyId, secretAccessKey, limits));
   }
 
-  /** The keys of one user, or of all. */
-  listKeys(userName?: string): Promise<AccessKeySummary[]> {
-    return answered(this.parts.keys.list(userName));
+  /** The keys of one owner, or of all. */
+  listKeys(owner?: Owner): Promise<AccessKeySummary[]> {
+    return answered(this.parts.keys.list(owner));
   }
 
   /** Switches a key off or on. Throws `not_found`. */

@@ -83,7 +83,7 @@ export function userRoutes(
         const { password, currentPassword } = context.req.valid("json");
         const me = context.get("principal");
         // A stolen session must not become a stolen account, an administrator's least of all.
-        const isOwn = me !== OPERATOR && me.name === name;
+        const isOwn = me !== OPERATOR && auth.callers.isUser(me) && me.name === name;
         if (!isOwn && auth.access.decide(me, "auth:ResetPassword", auth.places.user(name)).allowed) {
           await auth.setPassword(name, password);
         } else if (currentPassword !== undefined) {

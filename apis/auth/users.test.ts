@@ -70,7 +70,7 @@ test("a weak password is refused before anything is stored", async () => {
   expect((await auth.listUsers()).some(({ name }) => name === "weak")).toBe(false);
 });
 
-test("a removed user is out at once, with keys and sessions", async () => {
+test("E08: a removed user is out at once, with keys and sessions", async () => {
   await auth.createUser({ name: "leaver", password: PASSWORD });
   const key = await auth.createKey("leaver");
   const token = await tokenOf(auth, "leaver");

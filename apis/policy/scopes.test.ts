@@ -199,7 +199,7 @@ function exampleOf(action: Action, owner: string): ResourceName {
   return `arn:skerry:${service}::${owner}:${kind}/x1` as ResourceName;
 }
 
-test("a token has no more than the token that made it, nor than its maker, whatever its scopes say", () => {
+test("S12: a token has no more than the token that made it, nor than its maker, whatever its scopes say", () => {
   const random = seededRandom(21);
   const requests = everyRequest();
   const drawn = (): Policy<"identity"> => {

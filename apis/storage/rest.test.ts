@@ -58,7 +58,7 @@ describe("who may call", () => {
     expect(await code(await app.request("/buckets", { headers }))).toEqual([401, "Unauthorized"]);
   });
 
-  test("a cookie changes things only with the header that another site's page cannot set", async () => {
+  test("S22: a cookie changes things only with the header that another site's page cannot set", async () => {
     const cookie = { cookie: "__Host-skerry_session=token-alice" };
     expect((await app.request("/buckets", { headers: cookie })).status).toBe(200);
     const forged = await app.request("/buckets/alices", { method: "DELETE", headers: cookie });
@@ -129,7 +129,7 @@ test.each(["plain", "a/b", "a//b/", "ü 漢字", "100%", "a%2Fb", "a+b&c?d#e", "
   },
 );
 
-test("what is stored as a page is a download that cannot run", async () => {
+test("S22, E12: what is stored as a page is a download that cannot run", async () => {
   const path = "/buckets/alices/objects/x.html";
   await send("PUT", path, { body: "<script>alert(1)</script>", headers: { "content-type": "text/html" } });
   const { headers } = await send("GET", path);

@@ -5,6 +5,7 @@ import { z } from "zod";
 import type { Clock } from "../../std/clock.ts";
 import type { Log } from "../../std/log.ts";
 import { audited } from "../audit/audited.ts";
+import type { AuditService } from "../audit/service.ts";
 import type { Sessions } from "../auth/identity.ts";
 import { checkedBody, checkedQuery } from "../openapi/checked.ts";
 import { RequestBody } from "../request-body.ts";
@@ -14,7 +15,7 @@ import type { ObjectStore } from "./objects.ts";
 import { describeRest } from "./recorded.ts";
 import { download } from "./rest/download.ts";
 import { errorAnswer, invalidRequest } from "./rest/errors.ts";
-import { routeGuard } from "./rest/may.ts";
+import { routeGuard, valuesOf } from "./rest/may.ts";
 import { type RestEnv, requireSession } from "./rest/session.ts";
 import { S3Error } from "./s3/errors.ts";
 import { PAGE_MAX } from "./s3/limits.ts";
@@ -25,7 +26,7 @@ export interface StorageRestOptions {
   sessions: Sessions;
   access: Permissions;
   /** With it, refusals and changes are recorded. */
-  audit?: Parameters<typeof audited>[0];
+  audit?: Parameters<typeof audited>[0] & Pick<AuditService, "recordsObjects">;
   clock: Clock;
   log: Log;
 }
@@ -41,7 +42,9 @@ const OBJECTS_QUERY = BUCKETS_QUERY.extend({ delimiter: z.string().optional() })
 /** The JSON API, to be mounted at /api/storage. Its type is the dashboard's client. */
 export function createStorageRest({ store, sessions, access, audit, clock, log }: StorageRestOptions) {
   const record: MiddlewareHandler<RestEnv> =
-    audit === undefined ? (_context, next) => next() : audited(audit, describeRest);
+    audit === undefined
+      ? (_context, next) => next()
+      : audited(audit, (context) => describeRest(context, audit.recordsObjects));
   const may = routeGuard(access, store);
   return new Hono<RestEnv>()
     .onError((error, context) => errorAnswer(error, context, log))
@@ -53,7 +56,7 @@ export function createStorageRest({ store, sessions, access, audit, clock, log }
       checkedQuery(BUCKETS_QUERY, invalidRequest),
       async (context) => {
         const principal = context.get("principal");
-        const everybodys = authorize(access, principal, "s3:ListAllMyBuckets", {});
+        const everybodys = authorize(access, principal, "s3:ListAllMyBuckets", { values: valuesOf(context) });
         const owner = everybodys ? undefined : principal.userId;
         return context.json(await store.master.listBuckets({ ...context.req.valid("query"), owner }));
       },

@@ -83,7 +83,7 @@ describe("connection", () => {
     });
   });
 
-  test("refuses a wrong secret, another cluster, and a role whose key the caller lacks", async () => {
+  test("S15: refuses a wrong secret, another cluster, and a role whose key the caller lacks", async () => {
     const listener = await start();
     const code = (promise: Promise<unknown>) =>
       promise.then(

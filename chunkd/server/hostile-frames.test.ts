@@ -71,7 +71,7 @@ async function expectUnharmed(): Promise<void> {
 const STAT: Sent = { opcode: ChunkOp.stat, meta: { handle: HANDLE } };
 
 describe("a stranger", () => {
-  test("without a handshake gets nothing but UNAUTHENTICATED, for every operation", async () => {
+  test("S15, E19, E20: without a handshake gets nothing but UNAUTHENTICATED, for every operation", async () => {
     const client = await stranger();
     for (const [at, opcode] of Object.values(ChunkOp).entries()) {
       const sent = { opcode, requestId: at + 1, meta: { handle: HANDLE, version: 9, length: 64 } };
@@ -106,7 +106,7 @@ describe("a stranger", () => {
     ["null", async () => ({ opcode: Op.auth, meta: null })],
   ];
   for (const [what, make] of handshakes) {
-    test(`with ${what} is refused`, async () => {
+    test(`S15: with ${what} is refused`, async () => {
       const client = await stranger();
       expect(await client.code(await make(client))).toBe("UNAUTHENTICATED");
       expect(await client.code({ ...STAT, requestId: 2 })).toBe("UNAUTHENTICATED");
@@ -115,7 +115,7 @@ describe("a stranger", () => {
     });
   }
 
-  test("that replays a recorded handshake is refused: the nonce is another", async () => {
+  test("S15: that replays a recorded handshake is refused: the nonce is another", async () => {
     const first = await stranger();
     const recorded = await first.auth(SECRETS, "master");
     expect(await first.code(recorded)).toBe("ok");
@@ -159,7 +159,7 @@ describe("bytes that are no frames", () => {
     ["bytes of 4 GiB", frameBytes({ ...STAT, meta: Buffer.from("c6ffffffff41", "hex") }), "BAD_FRAME"],
   ];
   for (const [what, bytes, code] of cases) {
-    test(`${what}: ${code}, and the connection ends`, async () => {
+    test(`S15: ${what}: ${code}, and the connection ends`, async () => {
       const client = await peer("client");
       client.send(bytes);
       expect(await client.goodbye()).toBe(code);
@@ -268,7 +268,7 @@ describe("a peer that stands still", () => {
   });
 });
 
-test("every operation is for the roles that it is for", async () => {
+test("S15: every operation is for the roles that it is for", async () => {
   const { replicas: _, ...rest } = grant(HANDLE, servers.replicas);
   const meta = { ...rest, replicas: servers.replicas, offset: 64, length: 64, position: 0, action: "now" };
   const { append, replicate, commit, abort, readFile, fence, seal, copy, remove, compact, scrub } = ChunkOp;

@@ -98,7 +98,7 @@ function requests(): [role: Role, Sent][] {
 
 describe("each request with one field that is wrong", () => {
   for (const [name, opcode] of Object.entries(ChunkOp)) {
-    test(`${name} is answered, never with INTERNAL, and harms nothing`, async () => {
+    test(`S15: ${name} is answered, never with INTERNAL, and harms nothing`, async () => {
       const [role, sent] = requests().find(([, each]) => each.opcode === opcode)!;
       const client = await peer(role);
       const surprises: string[] = [];
@@ -138,7 +138,7 @@ describe("a capability", () => {
     ["of no bytes", () => ({ ...lease(), capability: Buffer.alloc(0) })],
   ];
   for (const [what, make, body] of cases) {
-    test(`${what} writes nothing, at the primary or at a secondary`, async () => {
+    test(`S15: ${what} writes nothing, at the primary or at a secondary`, async () => {
       const before = await metric("refused_total", { reason: "BAD_CAPABILITY" });
       const sent = { meta: make(), body: body?.() ?? run(HANDLE) };
       const writer = await peer("client");

@@ -138,7 +138,7 @@ test("a wrong password, an untrusted certificate and a cloud that is not there e
   expect(await Bun.file(file()).exists()).toBe(false);
 });
 
-test("wrong usage exits with 2, and a password goes nowhere in the clear", async () => {
+test("S21: wrong usage exits with 2, and a password goes nowhere in the clear", async () => {
   for (const [argv, said] of [
     [["login", "--url", "http://cloud.test"], "must be https://"],
     [["login", "--url", "cloud"], "must be https://"],

@@ -82,7 +82,7 @@ test("docs/metrics.md has each metric that there is, with its type, and no other
   expect([...told].sort()).toEqual([...documented].sort());
 });
 
-test("they are on loopback alone, on no public port, and the sockets are their owner's", async () => {
+test("S10: they are on loopback alone, on no public port, and the sockets are their owner's", async () => {
   const { port } = new URL(index);
   const outside = Object.values(networkInterfaces())
     .flatMap((addresses) => addresses ?? [])

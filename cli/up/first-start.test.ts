@@ -53,7 +53,7 @@ describe("the data directory", () => {
 });
 
 describe("secrets", () => {
-  test("are made once, and differ from cloud to cloud", async () => {
+  test("S14: are made once, and differ from cloud to cloud", async () => {
     const secrets = (await prepareSecrets(data, systemRandom))!;
     expect(secrets.accessKeyId).toMatch(/^SK[A-Z0-9]{18}$/);
     expect(secrets.secretAccessKey).toMatch(/^[A-Za-z0-9]{40}$/);
@@ -78,7 +78,7 @@ describe("secrets", () => {
     expect(await prepareSecrets(data, systemRandom)).toBeUndefined();
   });
 
-  test("of the cluster are readable by their owner alone; the gateway's copy cannot command chunkservers", async () => {
+  test("S14, E19: of the cluster are readable by their owner alone; the gateway's copy cannot command chunkservers", async () => {
     await prepareSecrets(data, systemRandom);
     const apis = await writeApisCluster(data);
     const whole = await readClusterFile(data.clusterFile);

@@ -122,6 +122,7 @@ export class Plan {
         webDir: this.files.site,
         adminSocket: data.adminSocket,
         accessLog: config.accessLog,
+        auditObjects: config.auditObjects ? "on" : "off",
         metricsListen: before?.metricsAddress ?? `127.0.0.1:${this.ports.metrics}`,
         metricsSockets: data.sockets,
       };

@@ -41,6 +41,7 @@ export const UP_SETTINGS = {
     "URL",
   ),
   auditDatabaseReplicaUrl: API_SETTINGS.auditDatabaseReplicaUrl,
+  auditObjects: API_SETTINGS.auditObjects,
   accessLog: choice("requests to log", ["all", "failures", "none"], "failures"),
   detach: flag("return when it is ready; the log goes to DIR/log/skerry.log"),
 };

@@ -23,7 +23,7 @@ function logged(mode: AccessLogMode, ...records: Partial<AccessRecord>[]): Recor
   return lines.map((line) => JSON.parse(line));
 }
 
-test("a line has what happened, without secrets", () => {
+test("S21: a line has what happened, without secrets", () => {
   expect(logged("all", {})).toEqual([
     {
       ...RECORD,

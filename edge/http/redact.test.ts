@@ -1,7 +1,7 @@
 import { expect, test } from "bun:test";
 import { redactTarget } from "./redact.ts";
 
-test("what a presigned URL proves itself with is not in the log, what it asks for is", () => {
+test("S21: what a presigned URL proves itself with is not in the log, what it asks for is", () => {
   const target =
     "/b/k?X-Amz-Algorithm=AWS4-HMAC-SHA256&X-Amz-Credential=SKX%2F20261121&X-Amz-Date=20261121T000000Z" +
     "&X-Amz-Security-Token=T0&X-Amz-Signature=abcdef&partNumber=3";
@@ -11,7 +11,7 @@ test("what a presigned URL proves itself with is not in the log, what it asks fo
   );
 });
 
-test("no spelling of a name lets its value through", () => {
+test("S21: no spelling of a name lets its value through", () => {
   for (const name of [
     "x-amz-signature",
     "X%2DAmz%2DSignature",

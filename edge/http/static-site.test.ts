@@ -52,7 +52,7 @@ test("nothing outside the directory, and no dot file, can be named", () => {
   for (const path of paths) expect([path, get(path).status]).toEqual([path, 404]);
 });
 
-test("the browser is told to run nothing but the page's own files, and never in a frame", () => {
+test("S22: the browser is told to run nothing but the page's own files, and never in a frame", () => {
   const { headers } = get("/");
   const policy = headers.get("content-security-policy")!;
   expect(policy).toContain("default-src 'self'");

@@ -1,5 +1,5 @@
 // Headers by which proxies tell a server who the client is. Here the client itself would be telling it.
-import { GATEWAY_HEADER, REQUEST_ID_HEADER, SOURCE_HEADER } from "../../apis/gateway-trust.ts";
+import { GATEWAY_HEADERS } from "../../apis/gateway-trust.ts";
 
 const TRUSTED = new Set([
   "forwarded",
@@ -14,7 +14,7 @@ const TRUSTED = new Set([
 ]);
 
 /** By these, gateways tell it to processes behind them. */
-const GATEWAYS_OWN = new Set([GATEWAY_HEADER, SOURCE_HEADER, REQUEST_ID_HEADER]);
+const GATEWAYS_OWN = new Set(GATEWAY_HEADERS);
 
 /** Whether a client may not set `name`, in whatever case and with underscores for dashes. */
 export function isTrustHeader(name: string): boolean {

@@ -78,7 +78,7 @@ class Gateway {
     const host = normaliseHost(request.headers.get("host"));
     if (host === undefined) return text(400, "the Host header is missing or wrong");
     const source = server.requestIP(request)?.address ?? "";
-    const origin = { source, requestId: this.nextRequestId() };
+    const origin = { source, requestId: this.nextRequestId(), overTls: true };
     const target = targetOfHost(host, this.options.domain);
     const room = this.inFlight < IN_FLIGHT_MAX ? this.bodies.take(request) : undefined;
     if (room === undefined) return target.kind === "s3" ? slowDown(request, origin.requestId) : overloaded();

@@ -11,7 +11,7 @@ import { mountedFakeApis } from "../testing/fake-apis.ts";
 import { connectPool } from "./pool.ts";
 
 const TOKEN = gatewayToken("00".repeat(32));
-const ORIGIN = { source: "192.0.2.7", requestId: "request-1" };
+const ORIGIN = { source: "192.0.2.7", requestId: "request-1", overTls: true };
 const ENVIRONMENT = { clock: systemClock, random: systemRandom, log: silentLog };
 
 let services: ServicesListener;
@@ -20,12 +20,13 @@ let pool: Apis;
 
 beforeEach(async () => {
   const apis = mountedFakeApis({
-    s3: async ({ method, target, headers, body, remoteAddress, requestId }) => ({
+    s3: async ({ method, target, headers, body, remoteAddress, requestId, overTls }) => ({
       status: 207,
       headers: {
         "content-type": "text/plain",
         "x-amz-meta-source": remoteAddress,
         "x-amz-meta-id": requestId,
+        "x-amz-meta-tls": String(overTls),
       },
       body: method === "HEAD" ? null : `${method} ${target} ${headers.get("host")} ${await seen(body)}`,
     }),
@@ -76,6 +77,7 @@ test("an API in another process sees the request and the client's address", asyn
     path: "/api/storage/buckets/b/objects/a%2Fb?x=1",
     source: "192.0.2.7",
     requestId: "request-1",
+    overTls: true,
     body: "content",
   });
 });
@@ -90,29 +92,31 @@ test("every API of a process is there", async () => {
   expect([...pool.services.keys()].sort()).toEqual(["audit", "auth", "events", "storage"]);
 });
 
-test("nobody but a gateway of the cluster may say who the client is, and what its request is called", async () => {
+test("S16: nobody but a gateway of the cluster may say who the client is, that it came under TLS, and what its request is called", async () => {
   const url = `http://127.0.0.1:${services.port}/api/auth/session`;
   for (const token of ["", "wrong", gatewayToken("11".repeat(32))]) {
     const headers = {
       "x-skerry-gateway": token,
       "x-skerry-source": "192.0.2.7",
       "x-skerry-request-id": "forged",
+      "x-skerry-tls": "1",
       "x-request-id": "forged",
     };
     const seen = await (await fetch(url, { headers })).json();
-    expect(seen.source).toBe("127.0.0.1");
+    expect([seen.source, seen.overTls]).toEqual(["127.0.0.1", false]);
     expect(seen.requestId).toMatch(/^[0-9A-F]{16}$/);
     const s3Url = `http://127.0.0.1:${s3.port}/b/k`;
     const told = (await fetch(s3Url, { headers })).headers;
-    expect([told.get("x-amz-meta-source"), told.get("x-amz-meta-id")]).toEqual([
+    expect([told.get("x-amz-meta-source"), told.get("x-amz-meta-tls"), told.get("x-amz-meta-id")]).toEqual([
       "127.0.0.1",
+      "false",
       expect.stringMatching(/^[0-9A-F]{16}$/),
     ]);
     expect(Object.keys(seen.headers).filter((name) => name.startsWith("x-skerry"))).toEqual([]);
   }
 });
 
-test("an S3 request arrives byte for byte, and its answer comes back", async () => {
+test("S16: an S3 request arrives byte for byte, with its client's address, and its answer comes back", async () => {
   async function* body() {
     yield Buffer.from("con");
     yield Buffer.from("tent");
@@ -121,15 +125,23 @@ test("an S3 request arrives byte for byte, and its answer comes back", async () 
     ["host", "b.storage.skerry.localhost"],
     ["content-length", "7"],
   ]);
-  const { source: remoteAddress, requestId } = ORIGIN;
-  const sent = { method: "PUT", target: "/a/../b//c?x=%20", headers, body: body(), remoteAddress, requestId };
+  const { source: remoteAddress, ...more } = ORIGIN;
+  const sent = { method: "PUT", target: "/a/../b//c?x=%20", headers, body: body(), remoteAddress, ...more };
   const response = await pool.s3(s3Request(sent));
   expect(response.status).toBe(207);
   expect(response.headers["x-amz-meta-source"]).toBe("192.0.2.7");
   expect(response.headers["x-amz-meta-id"]).toBe("request-1");
+  expect(response.headers["x-amz-meta-tls"]).toBe("true");
   expect(await textOf(response.body as AsyncIterable<Uint8Array>)).toBe(
     "PUT /a/../b//c?x=%20 b.storage.skerry.localhost content",
   );
+});
+
+test("S16: who comes to a gateway without TLS has none, also at an API behind it", async () => {
+  const plain = { ...ORIGIN, overTls: false };
+  const seen = await pool.mounted(new Request("https://skerry.localhost/api/auth/session"), plain);
+  expect(await seen.json()).toMatchObject({ overTls: false });
+  expect((await pool.s3(s3Request({}))).headers["x-amz-meta-tls"]).toBe("false");
 });
 
 test("an upload through the S3 port arrives byte for byte, however many pieces it has", async () => {

@@ -39,14 +39,14 @@ function forward(base: string, request: S3Request, agent: Agent, token: string):
   const { promise, resolve, reject } = Promise.withResolvers<IncomingMessage>();
   const { hostname, port } = new URL(base);
   const headers = Object.fromEntries([...request.headers].filter(([name]) => !HOP_BY_HOP.has(name)));
-  const origin = { source: request.remoteAddress, requestId: request.requestId };
+  const { remoteAddress: source, requestId, overTls = false } = request;
   const outgoing = httpRequest({
     agent,
     host: hostname.replace(/^\[|\]$/g, ""),
     port,
     method: request.method,
     path: request.target,
-    headers: { ...headers, ...originHeaders(origin, token) },
+    headers: { ...headers, ...originHeaders({ source, requestId, overTls }, token) },
     setHost: false,
   });
   outgoing.once("response", (incoming) => {

@@ -25,7 +25,7 @@ const HOSTS: [header: string, name: string | undefined][] = [
   [`${"a".repeat(300)}.com`, undefined],
 ];
 
-test("a host has one form, whatever case, port and trailing dot it comes with", () => {
+test("E15: a host has one form, whatever case, port and trailing dot it comes with", () => {
   for (const [header, name] of HOSTS) expect([header, normaliseHost(header)]).toEqual([header, name]);
   expect(normaliseHost(null)).toBeUndefined();
 });
@@ -52,7 +52,7 @@ test("each host goes to what is there", () => {
   }
 });
 
-test("each path goes to one place, and no spelling gets around it", () => {
+test("E15: each path goes to one place, and no spelling gets around it", () => {
   const table = {
     "/": "site",
     "/buckets/api/x": "site",

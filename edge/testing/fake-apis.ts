@@ -11,7 +11,7 @@ export interface FakeApis extends Apis {
 export function fakeApis(more: { s3?: S3Handler; mounted?: ApiFetch } = {}): FakeApis {
   const echo =
     (api: string): ApiFetch =>
-    async (request, { source, requestId }) => {
+    async (request, { source, requestId, overTls }) => {
       const { pathname, search } = new URL(request.url);
       const headers = Object.fromEntries(request.headers);
       const body = await request.text();
@@ -22,13 +22,23 @@ export function fakeApis(more: { s3?: S3Handler; mounted?: ApiFetch } = {}): Fak
         headers,
         source,
         requestId,
+        overTls,
         body,
       });
     };
-  const s3: S3Handler = async ({ method, target, headers, virtualHostSuffix, requestId }) => ({
+  const s3: S3Handler = async ({ method, target, headers, requestId, overTls = false, ...more }) => ({
     status: 200,
     headers: { "content-type": "application/json" },
-    body: JSON.stringify({ s3: { method, target, host: headers.get("host"), virtualHostSuffix, requestId } }),
+    body: JSON.stringify({
+      s3: {
+        method,
+        target,
+        host: headers.get("host"),
+        virtualHostSuffix: more.virtualHostSuffix,
+        requestId,
+        overTls,
+      },
+    }),
   });
   const apis: FakeApis = {
     trouble: [],

@@ -120,7 +120,7 @@ describe("the master over gRPC", () => {
     expect(JSON.parse(String(error.metadata.get("skerry-detail-bin")[0]))).toEqual({ owner: "u" });
   });
 
-  test("refuses calls that are unsigned, signed for another method or body, too old, or sent again", async () => {
+  test("S15: refuses calls that are unsigned, signed for another method or body, too old, or sent again", async () => {
     const { caller } = await start();
     const request = { name: "bucket", owner: "u" };
     const refused = [grpc.status.UNAUTHENTICATED, "UNAUTHENTICATED"] as [grpc.status, string];

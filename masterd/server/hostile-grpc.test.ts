@@ -103,21 +103,21 @@ describe("a signature", () => {
     ["for another request", () => sign(pathOf(HEAD), bytesOf(HEAD, { bucket: "bucket", key: "other" }))],
   ];
   for (const [what, make] of cases) {
-    test(`${what} is refused`, async () => {
+    test(`S15: ${what} is refused`, async () => {
       expect(await call(pathOf(HEAD), head(), make())).toBe("UNAUTHENTICATED");
       expect(await refused("UNAUTHENTICATED")).toBe(1);
       await expectServed();
     });
   }
 
-  test("is good for one call", async () => {
+  test("S15: is good for one call", async () => {
     const once = sign(pathOf(HEAD), head());
     expect(await call(pathOf(HEAD), head(), once)).toBe("ok");
     expect(await call(pathOf(HEAD), head(), once)).toBe("UNAUTHENTICATED");
     expect(await refused("UNAUTHENTICATED")).toBe(1);
   });
 
-  test("of a client opens no chunkserver's method, and the other way round", async () => {
+  test("S15: of a client opens no chunkserver's method, and the other way round", async () => {
     const register = bytesOf("Register", { id: "s1", address: "a:1" });
     expect(await call(pathOf("Register"), register)).toBe("FORBIDDEN");
     expect(await call(pathOf(HEAD), head(), sign(pathOf(HEAD), head(), { role: "chunkserver" }))).toBe(

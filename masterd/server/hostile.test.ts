@@ -193,7 +193,7 @@ describe("each method of the master with one field that is wrong", () => {
 });
 
 describe("roles", () => {
-  test("a chunkserver may ask for none of the client's methods, a client for none of the chunkserver's", async () => {
+  test("S15: a chunkserver may ask for none of the client's methods, a client for none of the chunkserver's", async () => {
     const before = await refused("FORBIDDEN");
     const chunkserver = await peer("chunkserver", "c9");
     const client = await peer("client");
@@ -206,7 +206,7 @@ describe("roles", () => {
     await expectUnharmed();
   });
 
-  test("nobody is asked before the handshake, and a secret opens only its own roles", async () => {
+  test("S15, E19, E20: nobody is asked before the handshake, and a secret opens only its own roles", async () => {
     const before = await refused("UNAUTHENTICATED");
     const client = await HostileClient.connect(address);
     clients.push(client);
@@ -249,7 +249,7 @@ describe("frames", () => {
     ],
   ];
   for (const [what, bytes, code] of cases) {
-    test(`${what}: ${code}`, async () => {
+    test(`S15: ${what}: ${code}`, async () => {
       const before = await refused(code);
       const client = await peer("client");
       client.send(bytes());

@@ -91,7 +91,7 @@ function isAlive(pid: number): boolean {
   }
 }
 
-test("a first start makes a durable cluster that only its password opens", async () => {
+test("S14, E20: a first start makes a durable cluster that only its password opens", async () => {
   const server = await start();
   expect(server.url).toMatch(/^postgres:\/\/postgres:[0-9a-f]{48}@127\.0\.0\.1:\d+$/);
   const settings = await query<{ name: string; setting: string }>(

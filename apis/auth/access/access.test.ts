@@ -72,7 +72,7 @@ test("a change of a role counts at once, here and within a second elsewhere", as
   await auth.roles.remove("changing");
 });
 
-test("a boundary takes away, and gives nothing", async () => {
+test("S12: a boundary takes away, and gives nothing", async () => {
   const alice = ofUser("alice");
   const own = { resource: bucketName("hers"), owner: alice.userId };
   const mayDelete = () => auth.access.decide(ofUser("alice"), "s3:DeleteBucket", own);
@@ -132,7 +132,7 @@ test("who has which roles is bounded", async () => {
   );
 });
 
-test("a service account of a user may do what both may; one of the cloud what its roles say", async () => {
+test("S12, E07: a service account of a user may do what both may; one of the cloud what its roles say", async () => {
   await auth.serviceAccounts.create({ name: "hers", owner: "alice" });
   await auth.serviceAccounts.create({ name: "clouds", owner: null });
   const key = async (serviceAccount: string) => (await auth.createKey({ serviceAccount })).accessKeyId;
@@ -163,7 +163,7 @@ test("a service account of a user may do what both may; one of the cloud what it
   expect(auth.find(hers)).toBeUndefined();
 });
 
-test("a service account of the cloud may not give itself roles", async () => {
+test("S12: a service account of the cloud may not give itself roles", async () => {
   await auth.serviceAccounts.create({ name: "climber", owner: null });
   await auth.attachments.attach({ kind: "service-account", name: "climber" }, "member");
   const { accessKeyId } = await auth.createKey({ serviceAccount: "climber" });

@@ -22,8 +22,12 @@ export class Callers {
   owner(caller: Principal, { user, serviceAccount }: { user?: string; serviceAccount?: string }): Owner {
     if (serviceAccount !== undefined) return { serviceAccount };
     if (user !== undefined) return { user };
-    const isUser = this.copy.access.serviceAccount(caller.userId) === undefined;
-    return isUser ? { user: caller.name } : { serviceAccount: caller.name };
+    return this.isUser(caller) ? { user: caller.name } : { serviceAccount: caller.name };
+  }
+
+  /** A service account of the cloud is nobody's, and may be called like somebody. */
+  isUser({ userId }: Principal): boolean {
+    return this.copy.access.serviceAccount(userId) === undefined;
   }
 
   /** What a list shows that names nobody: everybody's where the caller may see that, else the caller's own. */

@@ -1,7 +1,7 @@
 import type { Context, MiddlewareHandler } from "hono";
 import { createMiddleware } from "hono/factory";
 import type { Action, KindOf } from "../../policy/actions.ts";
-import { type AuthEnvironment, sourceOf } from "../authentication.ts";
+import { type AuthEnvironment, connectionValues } from "../authentication.ts";
 import { notFound } from "../errors.ts";
 import type { Principal } from "../identity.ts";
 import type { AuthService } from "../service.ts";
@@ -17,22 +17,34 @@ export type PlaceOf<A extends Action> = (
   principal: Principal,
 ) => On<KindOf<A>> | Promise<On<KindOf<A>>>;
 
+export interface MayOptions {
+  /** What one may not touch is `not_found`, as one of these. */
+  hidden?: Parameters<typeof notFound>[0];
+  /**
+   * Whether the request does no more than give up what it proves to hold. That takes no permission: no boundary and no
+   * Deny may keep somebody signed in.
+   */
+  givesUp?(context: Context<AuthEnvironment>): boolean;
+}
+
 /**
  * Declares what a route does and on what, and lets a request through if its sender may. Stands behind `authenticate`, and
- * before whatever looks at what the request names, so that a refusal gives no hints. With `hidden`, what one may not
- * touch is `not_found`. Only behind this is there a principal for an API token.
+ * before whatever looks at what the request names, so that a refusal gives no hints. Only behind this is there
+ * a principal for an API token.
  */
 export function may<A extends Action>(
   auth: AuthService,
   action: A,
   on: PlaceOf<A>,
-  hidden?: Parameters<typeof notFound>[0],
+  { hidden, givesUp }: MayOptions = {},
 ): Declared {
   const middleware = createMiddleware<AuthEnvironment>(async (context, next) => {
     const caller = context.get("caller");
+    const isGivenUp = givesUp?.(context) ?? false;
     const place = await on(context, auth.places, caller);
     context.set("resource", place.resource);
-    const values = { ...place.values, "aws:SourceIp": addressOf(context) };
+    if (isGivenUp) return next();
+    const values = { ...place.values, ...connectionValues(context) };
     if (!auth.access.decide(caller, action, { ...place, values }).allowed) {
       throw hidden === undefined ? forbidden(action) : notFound(hidden, context.req.param("id") ?? "");
     }
@@ -40,10 +52,4 @@ export function may<A extends Action>(
     await next();
   });
   return Object.assign(middleware, { action });
-}
-
-/** Of the admin socket there is none. */
-function addressOf(context: Context<AuthEnvironment>): string | undefined {
-  const source = sourceOf(context);
-  return /^[0-9A-Fa-f.:]+$/.test(source) ? source : undefined;
 }

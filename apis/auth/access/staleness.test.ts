@@ -28,7 +28,7 @@ afterAll(async () => {
   await restarted?.stop();
 });
 
-test("without the database, decisions go on for the bound, are then refused, and come back with it", async () => {
+test("E03: without the database, decisions go on for the bound, are then refused, and come back with it", async () => {
   const { token } = await auth.apiTokens.create(
     { user: "root" },
     { name: "t", scopes: { "auth.*.*": ["read"] } },

@@ -45,7 +45,7 @@ test("nobody makes an account until an administrator allows it, here and in ever
   expect(await auth.settings.get()).toEqual({ signUp: false });
 });
 
-test("an answer to a sign-up does not tell whether the name was taken, and takes nothing from its owner", async () => {
+test("S20: an answer to a sign-up does not tell whether the name was taken, and takes nothing from its owner", async () => {
   await auth.settings.set({ signUp: true });
   const app = createAuthApp(auth, silentLog);
   const taken = await user();

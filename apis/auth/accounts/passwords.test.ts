@@ -14,7 +14,7 @@ test("a password matches its own hash only, in whichever form its characters wer
   expect(await passwords.matches("", hash)).toBe(false);
 });
 
-test("without a hash nothing matches, after the same work", async () => {
+test("S20: without a hash nothing matches, after the same work", async () => {
   const passwords = await Passwords.create();
   const hash = await passwords.hash("some password");
   const timed = async (candidate: string | undefined) => {
@@ -40,7 +40,7 @@ test.each([
 });
 
 test.each(["password", "PassWord123", "12345678", "minioadmin", "qwertyuiop", "Cassandra", "\uff50assword"])(
-  "a password that guessing begins with is refused: %s",
+  "S14: a password that guessing begins with is refused: %s",
   (password) => {
     expect(() => checkPassword(password, "cassandra")).toThrow("among the first that are guessed");
   },

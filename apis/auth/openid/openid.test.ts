@@ -78,7 +78,7 @@ test("a linked account signs in, by issuer and subject", async () => {
   );
 });
 
-test("an account that was not linked signs nobody in, whatever e-mail or name it claims", async () => {
+test("S13: an account that was not linked signs nobody in, whatever e-mail or name it claims", async () => {
   expect(await refusal(signIn("root"))).toBe("not_linked");
   expect(await refusal(signIn("root@cloud.test"))).toBe("not_linked");
 });
@@ -98,7 +98,7 @@ test.each<[string, Lie]>([
   ["no signature", { algorithm: "none" }],
   ["the client secret for a key", { algorithm: "HS256" }],
   ["somebody else's signature", { otherKey: true }],
-])("an ID token with %s is refused", async (_fault, lie) => {
+])("S13: an ID token with %s is refused", async (_fault, lie) => {
   await link(`lied-about-${_fault}`);
   provider.lie = lie;
   expect(await refusal(signIn(`lied-about-${_fault}`))).toBe("openid_refused");
@@ -138,7 +138,7 @@ test("an answer with another state, another issuer, none of either, or an error 
   }
 });
 
-test("a provider cannot pass its answer off as another's", async () => {
+test("S13: a provider cannot pass its answer off as another's", async () => {
   await link("mixed-up");
   // The person left for one provider and comes back to the other one's callback, or the other way round.
   const { url, flow } = await auth.openidSignIn.begin("other");
@@ -165,7 +165,7 @@ test("who left for one provider is not taken back from another that it forwarded
   await unlinkAll();
 });
 
-test("a code is taken once, even from a provider that grants it twice", async () => {
+test("S13: a code is taken once, even from a provider that grants it twice", async () => {
   await link("replayed");
   provider.grantsTwice = true;
   const { url, flow } = await auth.openidSignIn.begin("work");
@@ -237,6 +237,33 @@ test("a provider that does not answer, names another issuer, or leads to plain a
   const { url, flow } = await auth.openidSignIn.begin("other");
   const back = other.approve(url, "x");
   expect(await refusal(auth.openidSignIn.finish("other", back, flow, HERE))).toBe("openid_refused");
+});
+
+test("S13: where a provider redirects to nobody goes", async () => {
+  const hits: string[] = [];
+  const serve = (fetch: (path: string) => Response) =>
+    Bun.serve({ hostname: "127.0.0.1", port: 0, fetch: ({ url }) => fetch(new URL(url).pathname) });
+  const inside = serve((path) => {
+    hits.push(path);
+    return Response.json({});
+  });
+  const leading = serve((path) => Response.redirect(`http://127.0.0.1:${inside.port}${path}`, 307));
+  const to = `http://127.0.0.1:${leading.port}`;
+  await put("leading", { issuer: to });
+  expect(await refusal(auth.openidSignIn.begin("leading"))).toBe("provider_unavailable");
+  const outcomes: string[] = [];
+  for (const metadata of [{}, { token_endpoint: `${to}/token` }, { jwks_uri: `${to}/jwks` }]) {
+    const lying = await TestProvider.start();
+    lying.metadata = metadata;
+    await put("leading", lying);
+    const { url, flow } = await auth.openidSignIn.begin("leading");
+    const back = lying.approve(url, "x");
+    outcomes.push(await refusal(auth.openidSignIn.finish("leading", back, flow, HERE)));
+    await lying.stop();
+  }
+  await Promise.all([inside.stop(true), leading.stop(true)]);
+  // The first one, which redirects nobody, fails for want of a link alone.
+  expect([outcomes, hits]).toEqual([["not_linked", "openid_refused", "openid_refused"], []]);
 });
 
 test("many who begin at the same time ask the provider once, also one that fails, and again after a moment", async () => {

@@ -1,4 +1,5 @@
 // Our side of OpenID Connect Core 1.0: the code flow, with PKCE, state and nonce.
+import { lookup } from "node:dns/promises";
 import {
   allowInsecureRequests,
   authorizationCodeGrant,
@@ -14,7 +15,8 @@ import type { Clock } from "../../../std/clock.ts";
 import type { Random } from "../../../std/random.ts";
 import { BoundedMap } from "../bounded-map.ts";
 import { AuthError } from "../errors.ts";
-import { isTrustedTransport, PROVIDERS_MAX, type Provider } from "./providers.ts";
+import { mayReach } from "./provider-reach.ts";
+import { PROVIDERS_MAX, type Provider } from "./providers.ts";
 
 const ANSWER_MS_MAX = 10_000;
 /** Metadata and key sets of large providers have some 10 KiB. */
@@ -107,7 +109,7 @@ export class RelyingParty {
       const config = await discovery(server, clientId, clientSecret, undefined, {
         // The library trusts TLS alone for a token that it fetched itself; the signature costs little more.
         execute: [enableNonRepudiationChecks, ...plain],
-        [customFetch]: boundedFetch,
+        [customFetch]: boundedFetch(server),
       });
       return config;
     } catch (cause) {
@@ -119,16 +121,29 @@ export class RelyingParty {
 }
 
 /** A provider is somebody else's machine: it neither keeps us waiting, nor fills memory, nor sends us where it likes. */
-async function boundedFetch(url: string, options: CustomFetchOptions): Promise<Response> {
-  if (!isTrustedTransport(new URL(url))) throw new TypeError("a provider named an address without TLS");
-  const { method, headers, redirect, body } = options;
-  const response = await fetch(url, {
-    method,
-    headers,
-    redirect,
-    body: body as BodyInit | null,
-    signal: AbortSignal.timeout(ANSWER_MS_MAX),
-  });
+function boundedFetch(issuer: URL) {
+  return async (url: string, options: CustomFetchOptions): Promise<Response> => {
+    if (!(await mayReach(issuer, new URL(url), resolve))) {
+      throw new TypeError("a provider named an address where it may not send us");
+    }
+    const { method, headers, body } = options;
+    const response = await fetch(url, {
+      method,
+      headers,
+      // It would be followed without being looked at.
+      redirect: "manual",
+      body: body as BodyInit | null,
+      signal: AbortSignal.timeout(ANSWER_MS_MAX),
+    });
+    return new Response(await bounded(response), { status: response.status, headers: response.headers });
+  };
+}
+
+async function resolve(hostname: string): Promise<string[]> {
+  return (await lookup(hostname, { all: true })).map(({ address }) => address);
+}
+
+async function bounded(response: Response): Promise<Uint8Array<ArrayBuffer>> {
   const chunks: Uint8Array[] = [];
   let size = 0;
   for await (const chunk of response.body ?? []) {
@@ -137,5 +152,5 @@ async function boundedFetch(url: string, options: CustomFetchOptions): Promise<R
       throw new RangeError("a provider's answer is larger than any that makes sense");
     chunks.push(chunk);
   }
-  return new Response(Buffer.concat(chunks), { status: response.status, headers: response.headers });
+  return Buffer.concat(chunks);
 }

@@ -148,7 +148,7 @@ test("a state is good for 5 minutes, unaltered, and for what it was made for", a
   }
 });
 
-test("who has a passkey is asked for it after the password", async () => {
+test("E09: who has a passkey is asked for it after the password", async () => {
   const { name, authenticator } = await holder({ verifies: false });
   const { state, options } = await askedForSecond(name);
   expect(options.allowCredentials?.map(({ id }) => id)).toEqual([authenticator.id.toString("base64url")]);
@@ -159,7 +159,7 @@ test("who has a passkey is asked for it after the password", async () => {
   expect(await refusal(auth.passkeySignIn.finishSecond(answer, HERE))).toBe("invalid_credentials");
 });
 
-test("another user's passkey is no second factor, and a wrong password asks for none", async () => {
+test("E09: another user's passkey is no second factor, and a wrong password asks for none", async () => {
   const [mine, theirs] = [await holder(), await holder()];
   const { state, options } = await askedForSecond(mine.name);
   const answer = { state, response: theirs.authenticator.get(options) };

@@ -1,6 +1,7 @@
 import { type Context, Hono, type MiddlewareHandler } from "hono";
 import { may, type PlaceOf } from "../access/may.ts";
 import type { AuthEnvironment } from "../authentication.ts";
+import { AuthError } from "../errors.ts";
 import { body, query } from "../request-body.ts";
 import type { AuthService } from "../service.ts";
 import { newServiceAccountBody, serviceAccountBody, serviceAccountsQuery } from "./request-schemas.ts";
@@ -39,7 +40,10 @@ export function serviceAccountRoutes(auth: AuthService, authenticate: Middleware
       }),
       async (context) => {
         const me = context.get("principal");
-        const { name, owner = me.name } = context.req.valid("json");
+        const { name, owner = auth.callers.isUser(me) ? me.name : undefined } = context.req.valid("json");
+        if (owner === undefined) {
+          throw new AuthError("invalid_request", "owner: is required of a service account of the cloud");
+        }
         const made = await auth.serviceAccounts.create({ name, owner, parentId: auth.callers.token(me) });
         return context.json(made, 201);
       },

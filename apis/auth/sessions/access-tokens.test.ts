@@ -71,7 +71,7 @@ test("the control of the attacks below: the same token without the fault is acce
   expect(await tokens.verify(await forge(GENUINE))).toMatchObject({ userId: "u1" });
 });
 
-test("a token expires, remembered or not", async () => {
+test("S13: a token expires, remembered or not", async () => {
   const [seen, unseen] = [await tokens.issue(session), await tokens.issue(session)];
   expect(await tokens.verify(seen.token)).toBeDefined();
   clock.aheadMs = ACCESS_TOKEN_MS + 1;
@@ -80,7 +80,7 @@ test("a token expires, remembered or not", async () => {
   clock.aheadMs = 0;
 });
 
-test("a token may begin within the skew of clocks, and not after it", async () => {
+test("S13: a token may begin within the skew of clocks, and not after it", async () => {
   expect(await tokens.verify(await forge({ ...GENUINE, validIn: CLOCK_SKEW_S - 2 }))).toBeDefined();
   expect(await tokens.verify(await forge({ ...GENUINE, validIn: CLOCK_SKEW_S + 5 }))).toBeUndefined();
 });
@@ -96,16 +96,16 @@ test.each<[string, Variant]>([
   ["a kid that is a property of objects", { ...GENUINE, kid: "__proto__" }],
   ["the type of another JWT", { ...GENUINE, typ: "JWT" }],
   ["a critical header that we do not know", { ...GENUINE, crit: ["unheard"] }],
-])("a token with %s is refused", async (_fault, variant) => {
+])("S13: a token with %s is refused", async (_fault, variant) => {
   expect(await tokens.verify(await forge(variant))).toBeUndefined();
 });
 
-test("a token signed by another key under our kid is refused", async () => {
+test("S13: a token signed by another key under our kid is refused", async () => {
   const { privateKey: other } = await generateKeyPair("EdDSA", { crv: "Ed25519" });
   expect(await tokens.verify(await forge({ ...GENUINE, key: other }))).toBeUndefined();
 });
 
-test.each(["none", "None", "NONE"])("alg %s is refused", async (alg) => {
+test.each(["none", "None", "NONE"])("S13: alg %s is refused", async (alg) => {
   const payload = new UnsecuredJWT({ sub: "u1", jti: "session-1" })
     .setIssuer(ISSUER)
     .setAudience(AUDIENCE)
@@ -117,7 +117,7 @@ test.each(["none", "None", "NONE"])("alg %s is refused", async (alg) => {
   expect(await tokens.verify(token)).toBeUndefined();
 });
 
-test("the public key used as an HMAC secret is refused", async () => {
+test("S13, E18: the public key used as an HMAC secret is refused", async () => {
   const token = await new SignJWT({ sub: "u1", jti: "session-1" })
     .setProtectedHeader({ alg: "HS256", typ: "at+jwt", kid: KID })
     .setIssuer(ISSUER)
@@ -127,7 +127,7 @@ test("the public key used as an HMAC secret is refused", async () => {
   expect(await tokens.verify(token)).toBeUndefined();
 });
 
-test("a changed payload, a cut signature, and what is no token at all are refused", async () => {
+test("S13: a changed payload, a cut signature, and what is no token at all are refused", async () => {
   const [header, , signature] = (await tokens.issue(session)).token.split(".");
   const admin = Buffer.from(
     JSON.stringify({ sub: "u0", jti: "session-1", iss: ISSUER, aud: AUDIENCE, exp: 9e9 }),

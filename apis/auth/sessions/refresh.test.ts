@@ -52,7 +52,7 @@ test("a refresh gives new tokens of the same session, and the next refresh again
   expect((await auth.session(third.token))?.id).toBe(session!.id);
 });
 
-test("a refresh token that was used before ends the session: holder and thief are out at once", async () => {
+test("E08: a refresh token that was used before ends the session: holder and thief are out at once", async () => {
   const second = await refresh(first.refreshToken);
   const third = await refresh(second.refreshToken);
   warnings.length = 0;
@@ -123,7 +123,7 @@ test("a session is over when it is not refreshed for a day, and after 30 days ho
   expect(await refusal(refresh(token))).toBe("unauthenticated");
 });
 
-test("a refresh token of a user who was disabled, removed or got another password is refused", async () => {
+test("E08: a refresh token of a user who was disabled, removed or got another password is refused", async () => {
   for (const [name, end] of [
     ["disabled", () => auth.updateUser("disabled", { disabled: true })],
     ["removed", () => auth.removeUser("removed")],
@@ -156,7 +156,7 @@ test("the session that was not used for longest makes room, not one that is refr
   expect(await auth.verify(unused.token)).toBeUndefined();
 });
 
-test("the database holds no refresh token, nor any part of one that could be used", async () => {
+test("S21, E08: the database holds no refresh token, nor any part of one that could be used", async () => {
   const { refreshToken } = await refresh(first.refreshToken);
   const rows = await sql<{ text: string }[]>`SELECT sessions::text AS text FROM sessions`;
   const mac = Buffer.from(refreshToken.split(".")[3]!, "base64url");

@@ -8,7 +8,6 @@ import {
   requireSession,
 } from "../authentication.ts";
 import { AuthError } from "../errors.ts";
-import type { Principal } from "../identity.ts";
 import { body, query } from "../request-body.ts";
 import type { AuthService } from "../service.ts";
 import { refreshBody, sessionsQuery, signInBody } from "./request-schemas.ts";
@@ -22,6 +21,12 @@ const OWN: PlaceOf<"auth:RevokeSession"> = (_, places, me) => places.of("session
 const WHOSE: PlaceOf<"auth:ListSessions"> = (context, places, me) =>
   places.things("session", me, context.req.query("user"));
 const ONE: PlaceOf<"auth:RevokeSession"> = (context, places) => places.session(context.req.param("id") ?? "");
+
+/** The session that the request proves is the one that it ends. An API token proves none. */
+function endsItself(context: Context<AuthEnvironment>): boolean {
+  const session = context.get("session");
+  return session !== undefined && (context.req.param("id") ?? session.id) === session.id;
+}
 
 /** Signing in and out, who one is, and all of one's sessions. */
 export function sessionRoutes(auth: AuthService, authenticate: MiddlewareHandler<AuthEnvironment>) {
@@ -47,11 +52,16 @@ export function sessionRoutes(auth: AuthService, authenticate: MiddlewareHandler
         return context.json({ user: context.get("principal"), expiresAt: session?.expiresAt ?? null });
       },
     )
-    .delete("/session", authenticate, may(auth, "auth:RevokeSession", OWN), async (context) => {
-      await auth.signOut(requireSession(context));
-      clearSessionCookies(context);
-      return context.body(null, 204);
-    })
+    .delete(
+      "/session",
+      authenticate,
+      may(auth, "auth:RevokeSession", OWN, { givesUp: endsItself }),
+      async (context) => {
+        await auth.signOut(requireSession(context));
+        clearSessionCookies(context);
+        return context.body(null, 204);
+      },
+    )
     .get(
       "/sessions",
       authenticate,
@@ -79,7 +89,7 @@ export function sessionRoutes(auth: AuthService, authenticate: MiddlewareHandler
     .delete(
       "/sessions/:id",
       authenticate,
-      may(auth, "auth:RevokeSession", ONE, "session"),
+      may(auth, "auth:RevokeSession", ONE, { hidden: "session", givesUp: endsItself }),
       async (context) => {
         await auth.sessions.end(context.req.param("id"));
         return context.body(null, 204);
@@ -123,8 +133,6 @@ async function userIdOf(
   context: Context<AuthEnvironment>,
   name: string | undefined,
 ): Promise<string> {
-  const principal: Principal = context.get("principal");
   if (name === undefined) return requireSession(context).principal.userId;
-  if (name.toLowerCase() === principal.name) return principal.userId;
   return (await auth.user(name)).id;
 }

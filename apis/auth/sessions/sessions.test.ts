@@ -35,7 +35,7 @@ test("the right password gives an access token of 5 minutes and a session of a d
   expect(await auth.verify(answer.token)).toBeUndefined();
 });
 
-test("a wrong password, an unknown, an impossible and a disabled user are answered alike", async () => {
+test("S20: a wrong password, an unknown, an impossible and a disabled user are answered alike", async () => {
   await auth.createUser({ name: "gone", password: PASSWORD });
   await auth.updateUser("gone", { disabled: true });
   const attempts = [
@@ -52,7 +52,7 @@ test("a wrong password, an unknown, an impossible and a disabled user are answer
   expect(new Set(messages)).toEqual(new Set(["The user name or the password is wrong"]));
 });
 
-test("an unknown user costs as much time as a wrong password", async () => {
+test("S20, E21: an unknown user costs as much time as a wrong password", async () => {
   const timed = async (name: string) => {
     const start = performance.now();
     expect(await refusal(auth.signIn(name, "a wrong guess", from("timing")))).toBe("invalid_credentials");
@@ -63,7 +63,7 @@ test("an unknown user costs as much time as a wrong password", async () => {
   expect(unknown).toBeGreaterThan(known / 10);
 });
 
-test("signing out ends that session only, at once", async () => {
+test("E08: signing out ends that session only, at once", async () => {
   const [first, second] = [await tokenOf(auth, "alice"), await tokenOf(auth, "alice")];
   const session = await auth.session(first);
   await auth.signOut(session!);
@@ -80,12 +80,12 @@ test("a restart keeps sessions that live and none that ended", async () => {
   expect(await again.auth.verify(ended)).toBeUndefined();
 });
 
-test("a token of another issuer's configuration is refused", async () => {
+test("S13: a token of another issuer's configuration is refused", async () => {
   const moved = await bench.open("main", { issuer: "https://new-name.test" });
   expect(await moved.auth.verify(await tokenOf(auth, "alice"))).toBeUndefined();
 });
 
-test("a token of another cloud is refused", async () => {
+test("S13: a token of another cloud is refused", async () => {
   const other = await bench.open("other");
   await other.auth.ensureAdmin({ name: "alice", password: PASSWORD });
   expect(await auth.verify(await tokenOf(other.auth, "alice"))).toBeUndefined();
@@ -118,7 +118,7 @@ test("a password change that overtakes a sign-in leaves no session of the old pa
   }
 });
 
-test("guessing one user's password from one place is slowed down; others and other places are not", async () => {
+test("E21: guessing one user's password from one place is slowed down; others and other places are not", async () => {
   await auth.createUser({ name: "target", password: PASSWORD });
   const guesses = Array.from({ length: 12 }, () =>
     refusal(auth.signIn("target", "a wrong guess", from("203.0.113.9"))),

@@ -32,7 +32,7 @@ async function at(ms: number): Promise<void> {
   await there.maintain();
 }
 
-test("a key is published before it signs, signs for 30 days, and stays until its last token is over", async () => {
+test("S13: a key is published before it signs, signs for 30 days, and stays until its last token is over", async () => {
   const [first] = kids(auth);
   expect(kids(there)).toEqual([first!]);
   await at(SIGNING_KEY_MS - 60_000);

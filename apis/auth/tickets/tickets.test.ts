@@ -96,7 +96,7 @@ async function get(path: string, headers: Record<string, string> = {}, method = 
   return app.fetch(new Request(`https://cloud.test${path}`, { method, headers }), { source: "192.0.2.1" });
 }
 
-test("the query takes a ticket, once, and no access token", async () => {
+test("E08: the query takes a ticket, once, and no access token", async () => {
   const ticket = await issue("/session");
   expect((await get(`/session?token=${ticket}`)).status).toBe(200);
   expect((await get(`/session?token=${ticket}`)).status).toBe(401);

@@ -25,11 +25,13 @@ export function tokenRoutes(auth: AuthService, authenticate: MiddlewareHandler<A
           return context.json({ tokens: await auth.apiTokens.list({ serviceAccountId: id }) });
         }
         const me = context.get("principal");
-        const userId =
-          user === undefined
-            ? auth.callers.widest("auth:ListTokens", "token", me).owner
-            : (await auth.user(user)).id;
-        return context.json({ tokens: await auth.apiTokens.list({ userId }) });
+        if (user !== undefined) {
+          const { id } = await auth.user(user);
+          return context.json({ tokens: await auth.apiTokens.list({ userId: id }) });
+        }
+        const id = auth.callers.widest("auth:ListTokens", "token", me).owner;
+        const whose = auth.callers.isUser(me) ? { userId: id } : { serviceAccountId: id };
+        return context.json({ tokens: await auth.apiTokens.list(whose) });
       },
     )
     .post(
@@ -53,12 +55,9 @@ export function tokenRoutes(auth: AuthService, authenticate: MiddlewareHandler<A
     .delete(
       "/tokens/:id",
       authenticate,
-      may(
-        auth,
-        "auth:RevokeToken",
-        (context, places) => places.token(context.req.param("id") ?? ""),
-        "token",
-      ),
+      may(auth, "auth:RevokeToken", (context, places) => places.token(context.req.param("id") ?? ""), {
+        hidden: "token",
+      }),
       async (context) => {
         await auth.apiTokens.revoke(context.req.param("id"));
         return context.body(null, 204);

@@ -57,7 +57,7 @@ test("a token may do what its scopes say, and no more", async () => {
   expect(await may(token, "s3:GetObject", "other")).toBe(false);
 });
 
-test("the token of an administrator may do no more than its scopes either", async () => {
+test("S12: the token of an administrator may do no more than its scopes either", async () => {
   const made = await auth.apiTokens.create({ user: "root" }, { name: "t", scopes: READ_PHOTOS });
   expect([await may(made.token, "s3:GetObject"), await may(made.token, "s3:PutObject")]).toEqual([
     true,
@@ -65,7 +65,7 @@ test("the token of an administrator may do no more than its scopes either", asyn
   ]);
 });
 
-test("the database does not hold a token", async () => {
+test("S21: the database does not hold a token", async () => {
   const { id, token } = await make();
   const [row] = await sql<
     { text: string }[]
@@ -76,7 +76,7 @@ test("the database does not hold a token", async () => {
   expect(JSON.stringify(await auth.apiTokens.list())).not.toContain(token.slice(3));
 });
 
-test("what is made through a token is less than it, and is over with it", async () => {
+test("S12, E05, E10: what is made through a token is less than it, and is over with it", async () => {
   const parent = await make({ ...READ_PHOTOS, "auth.alice.token": ["create"] });
   const answer = await app.fetch(
     new Request("https://cloud.test/tokens", {
@@ -104,7 +104,7 @@ test("what is made through a token is less than it, and is over with it", async 
   expect(left).toHaveLength(0);
 });
 
-test("a token is over after its days, 90 unless told otherwise", async () => {
+test("E10: a token is over after its days, 90 unless told otherwise", async () => {
   const [usual, short] = [await make(), await make(READ_PHOTOS, undefined, 1)];
   expect(usual.expiresAt - usual.createdAt).toBe(TOKEN_DAYS * DAY_MS);
   bench.clock.aheadMs = DAY_MS - 60_000;
@@ -149,7 +149,7 @@ test("what are no scopes is refused", async () => {
   }
 });
 
-test("a disabled user's tokens are worth nothing, and a session is no help to a token", async () => {
+test("E05, E08: a disabled user's tokens are worth nothing, and a session is no help to a token", async () => {
   await auth.createUser({ name: "paused", password: PASSWORD });
   const { token } = await auth.apiTokens.create({ user: "paused" }, { name: "t", scopes: ALL });
   await auth.updateUser("paused", { disabled: true });

@@ -1,5 +1,13 @@
+import type { Context } from "hono";
 import { createMiddleware } from "hono/factory";
-import { authorize, nameOf, type Permissions, type StorageAction } from "../authorize.ts";
+import { connectionValues } from "../../auth/authentication.ts";
+import {
+  authorize,
+  nameOf,
+  type Permissions,
+  type StorageAction,
+  type StorageResource,
+} from "../authorize.ts";
 import type { ObjectStore } from "../objects.ts";
 import { checkKey } from "../s3/keys.ts";
 import { accessDenied } from "./errors.ts";
@@ -21,12 +29,17 @@ export function routeGuard(access: Permissions, store: ObjectStore) {
           ? { bucket, key, owner: (await store.bucket(bucket)).owner }
           : await withoutBucket(action, principal.userId, () => context.req.json());
       context.set("resource", nameOf(action, place.bucket ?? "", key ?? ""));
-      const values = { "s3:prefix": context.req.query("prefix") };
-      if (!authorize(access, principal, action, { ...place, values })) throw accessDenied();
+      if (!authorize(access, principal, action, { ...place, values: valuesOf(context) }))
+        throw accessDenied();
       await next();
     });
     return Object.assign(middleware, { action });
   };
+}
+
+/** What policies may look at besides, as S3 tells it too. */
+export function valuesOf(context: Context): StorageResource["values"] {
+  return { ...connectionValues(context), "s3:prefix": context.req.query("prefix") };
 }
 
 /** One's own list, or what is to be made and will be one's own. */

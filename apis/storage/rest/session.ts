@@ -5,10 +5,13 @@ import { createMiddleware } from "hono/factory";
 import { bearerToken, isFromPage } from "../../auth/authentication.ts";
 import type { Principal, Sessions } from "../../auth/identity.ts";
 import { SESSION_COOKIE } from "../../auth/sessions/session-cookies.ts";
+import type { Origin } from "../../gateway-trust.ts";
 import type { Permissions } from "../authorize.ts";
 import { RestError } from "./errors.ts";
 
 export interface RestEnv {
+  /** Given with each request: `app.fetch(request, origin)`. */
+  Bindings: Partial<Origin>;
   Variables: {
     principal: Principal;
     /** Name of what the request is about, once that is known. */

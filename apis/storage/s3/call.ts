@@ -14,7 +14,23 @@ export interface Services {
   clock: Clock;
 }
 
+/** What becomes of an object that a request's body names. */
+export interface NamedObject {
+  key: string;
+  /** Why it stayed as it was. */
+  error?: unknown;
+}
+
+/** What policies may look at of the connection. */
+export function connectionValues({ remoteAddress, overTls = false }: S3Request): StorageResource["values"] {
+  return { "aws:SourceIp": remoteAddress, "aws:SecureTransport": overTls };
+}
+
+const NO_OBJECTS: readonly NamedObject[] = [];
+
 export class Call {
+  /** For the audit log: none where the request's path names its object. */
+  objects: readonly NamedObject[] = NO_OBJECTS;
   readonly query: Query;
   /** Empty for operations on no bucket. */
   readonly bucket: string;
@@ -39,7 +55,7 @@ export class Call {
 
   /** Whether the caller may do something besides what the operation itself asks for. */
   may(action: StorageAction, resource: StorageResource): boolean {
-    const values = { "aws:SourceIp": this.request.remoteAddress };
+    const values = connectionValues(this.request);
     return authorize(this.services.access, this.caller.principal, action, { ...resource, values });
   }
 

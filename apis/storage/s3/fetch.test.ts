@@ -18,7 +18,7 @@ beforeEach(async () => {
   server = Bun.serve({
     port: 0,
     hostname: "127.0.0.1",
-    fetch: (request) => fetch(request, { source: "127.0.0.1", requestId: "1" }),
+    fetch: (request) => fetch(request, { source: "127.0.0.1", requestId: "1", overTls: false }),
   });
 });
 

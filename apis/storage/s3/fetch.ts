@@ -21,7 +21,7 @@ export type S3Fetch = (request: Request, origin: Origin) => Promise<Response>;
  * is dropped before its answer is sent.
  */
 export function s3Fetch(handler: S3Handler, options: S3FetchOptions): S3Fetch {
-  return async (request, { source, requestId }) => {
+  return async (request, { source, requestId, overTls }) => {
     const body = RequestBody.of(request);
     const response = await handler({
       method: request.method,
@@ -30,6 +30,7 @@ export function s3Fetch(handler: S3Handler, options: S3FetchOptions): S3Fetch {
       body,
       remoteAddress: source,
       requestId,
+      overTls,
       virtualHostSuffix: options.virtualHostSuffix,
     });
     await body?.drop(options.clock);

@@ -167,7 +167,7 @@ describe("who may do what", () => {
     expect((await s3.send("GET", "/alices/key", alice)).text).toBe("private");
   });
 
-  test("strangers are not told whether a bucket is there or what is built", async () => {
+  test("S10: strangers are not told whether a bucket is there or what is built", async () => {
     for (const [path, query] of [["/nobodys-bucket"], ["/alices", "inventory"], ["/"]] as const) {
       expect((await s3.send("GET", path, { query })).code).toBe("AccessDenied");
     }
@@ -304,6 +304,23 @@ describe("reading", () => {
       query: "response-content-type=a%0D%0Aset-cookie:x",
     });
     expect(injected.code).toBe("InvalidArgument");
+  });
+
+  test("S22: a stored page runs in an origin of its own, whoever calls it one, and nothing else is taken for a page", async () => {
+    const csp = "content-security-policy";
+    for (const type of ["text/html", "TEXT/HTML; charset=utf-8", "image/svg+xml", "application/xhtml+xml"]) {
+      await put("/alices/page", "<script>alert(1)</script>", { headers: { "content-type": type } });
+      const { headers } = await s3.send("GET", "/alices/page", alice);
+      expect(headers).toMatchObject({ "content-type": type, "x-content-type-options": "nosniff" });
+      expect(headers[csp]).toStartWith("sandbox ");
+      expect(headers[csp]).not.toContain("allow-same-origin");
+    }
+    await put("/alices/page", "<script>alert(1)</script>", { headers: { "content-type": "text/plain" } });
+    const plain = await s3.send("GET", "/alices/page", alice);
+    expect([plain.headers["x-content-type-options"], plain.headers[csp]]).toEqual(["nosniff", undefined]);
+    const query = "response-content-type=text%2Fhtml";
+    const called = await s3.send("GET", "/alices/page", { ...alice, query });
+    expect(called.headers[csp]).toStartWith("sandbox ");
   });
 
   test("an object of no bytes has no extents, and no range", async () => {
@@ -578,7 +595,7 @@ describe("failures of the engine", () => {
     expect((await s3.send("DELETE", "/alices/key", alice)).status).toBe(204);
   });
 
-  test("no query, and so no presigned signature, is logged", async () => {
+  test("S21: no query, and so no presigned signature, is logged", async () => {
     s3.master.errors.set("getBucket", new Error("boom"));
     await s3.send("GET", "/new-name", { ...alice, query: "prefix=hidden" });
     expect(JSON.stringify(s3.logged)).toContain("/new-name");
@@ -586,7 +603,7 @@ describe("failures of the engine", () => {
   });
 });
 
-test("an error names what was asked for, the request, and is well-formed whatever the path", async () => {
+test("E12: an error names what was asked for, the request, and is well-formed whatever the path", async () => {
   const answer = await s3.send("GET", "/alices/%3Ca%3E&b", alice);
   expect(answer.headers).toMatchObject({
     "content-type": "application/xml",

@@ -2,14 +2,13 @@
 // authenticate, find the operation, refuse what is not supported, authorize, run, map errors.
 import type { Clock } from "../../../std/clock.ts";
 import type { Log, LogFields } from "../../../std/log.ts";
-import type { AuditService } from "../../audit/service.ts";
 import type { Keyring } from "../../auth/identity.ts";
 import { authorize, type Permissions } from "../authorize.ts";
 import { ObjectStore, type StoreParts } from "../objects.ts";
-import { describeS3, type S3Event } from "../recorded.ts";
+import { recordS3, type S3Audit, type S3Event } from "../recorded.ts";
 import { type Authenticated, authenticate } from "./auth/authenticate.ts";
 import type { S3Target } from "./auth/target.ts";
-import { Call, type Services } from "./call.ts";
+import { Call, connectionValues, type Services } from "./call.ts";
 import { errorDocument, S3Error, type S3Failure } from "./errors.ts";
 import { failureOf } from "./failure.ts";
 import type { S3Handler, S3Request, S3Response } from "./http.ts";
@@ -26,8 +25,8 @@ export interface S3Settings {
   clock: Clock;
   log: Log;
   stats?: S3Stats;
-  /** With it, refusals and changes to buckets are recorded. */
-  audit?: Pick<AuditService, "record">;
+  /** With it, refusals and changes are recorded. */
+  audit?: S3Audit;
 }
 
 /** With `store`, shared with the JSON REST, a bucket deleted there is gone here at once. */
@@ -57,8 +56,12 @@ export function createS3(options: S3Options): S3Handler {
       code = failure.code;
       response = errorResponse(request, failure, seen.caller?.target);
     }
-    const event = audit && describeS3(eventOf(seen), response.status, code);
-    if (event) audit.record({ ...event, source: request.remoteAddress, requestId: request.requestId });
+    if (audit) {
+      const { remoteAddress: source, requestId } = request;
+      const answer = { status: response.status, code, source, requestId };
+      const slowed = recordS3(audit, eventOf(seen), answer);
+      if (slowed !== undefined) await slowed;
+    }
     response.headers["x-amz-request-id"] = request.requestId;
     response.headers["x-amz-id-2"] = HOST_ID;
     stats?.answered(seen.operation, request, response, clock.monotonic() - startedAt);
@@ -71,12 +74,16 @@ interface Seen {
   operation: string;
   action?: Operation["action"];
   caller?: Authenticated;
+  call?: Call;
 }
 
-function eventOf({ caller, action }: Seen): S3Event {
+const NO_OBJECTS: S3Event["objects"] = [];
+
+function eventOf({ caller, action, operation, call }: Seen): S3Event {
   const { bucket, key } = caller?.target ?? {};
   const principal = caller?.anonymous === false ? caller.principal : undefined;
-  return { caller: principal, accessKeyId: caller?.accessKeyId, action, bucket, key };
+  const objects = call?.objects ?? NO_OBJECTS;
+  return { caller: principal, accessKeyId: caller?.accessKeyId, operation, action, bucket, key, objects };
 }
 
 async function perform(
@@ -95,7 +102,8 @@ async function perform(
   refuseUnsupported(caller.headers);
   if (key !== undefined) checkKey(key);
   const owner = await authorizedOwner(request, caller, operation, services);
-  return operation.run(new Call(request, caller, services, owner));
+  seen.call = new Call(request, caller, services, owner);
+  return operation.run(seen.call);
 }
 
 /** Throws `AccessDenied` unless the caller may do this there; else the owner of the bucket, "" where there is none. */
@@ -113,7 +121,7 @@ async function authorizedOwner(
   if (exists && expected !== undefined && expected !== owner) throw new S3Error("AccessDenied");
   // DeleteObjects names its keys in the body, and asks for each.
   const decidesItself = key === undefined && action === "s3:DeleteObject";
-  const values = { "aws:SourceIp": request.remoteAddress, "s3:prefix": query.get("prefix") };
+  const values = { ...connectionValues(request), "s3:prefix": query.get("prefix") };
   if (!decidesItself && !authorize(access, principal, action, { bucket, key, owner, values })) {
     throw new S3Error("AccessDenied");
   }

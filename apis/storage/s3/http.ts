@@ -11,6 +11,8 @@ export interface S3Request {
   /** The raw body; reading it slowly slows the client. Null where the method has none. */
   body: AsyncIterable<Uint8Array> | null;
   remoteAddress: string;
+  /** Whether the client's connection was under TLS; absent: no. */
+  overTls?: boolean;
   /** For logs and `x-amz-request-id`. */
   requestId: string;
   /** The host under which buckets are subdomains (`<bucket>.storage.<domain>`), without a port. */

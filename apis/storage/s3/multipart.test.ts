@@ -221,6 +221,31 @@ describe("a completion is refused", () => {
   });
 });
 
+test("E11: an upload is good for the bucket and key that it was begun for, and for nobody who may not write there", async () => {
+  const upload = await Multipart.begin("begun-here");
+  await upload.upload(1, last);
+  const MultipartUpload = { Parts: upload.parts };
+  await cluster.client("bob").send(new CreateBucketCommand({ Bucket: "bobs-own-bucket" }));
+  const bob = cluster.client("bob");
+  const elsewhere: [S3Client, { Bucket: string; Key: string }, string][] = [
+    [alice, { Bucket, Key: "begun-elsewhere" }, "NoSuchUpload"],
+    [bob, { Bucket: "bobs-own-bucket", Key: "begun-here" }, "NoSuchUpload"],
+    [bob, { Bucket, Key: "begun-here" }, "AccessDenied"],
+  ];
+  for (const [client, where, code] of elsewhere) {
+    const place = { ...where, UploadId: upload.UploadId };
+    const asked = [
+      () => client.send(new UploadPartCommand({ ...place, PartNumber: 1, Body: first })),
+      () => client.send(new ListPartsCommand(place)),
+      () => client.send(new CompleteMultipartUploadCommand({ ...place, MultipartUpload })),
+      () => client.send(new AbortMultipartUploadCommand(place)),
+    ];
+    for (const ask of asked) expect([where, (await failure(ask()))[1]]).toEqual([where, code]);
+  }
+  await upload.complete();
+  expect(await bytes("begun-here")).toEqual(last);
+});
+
 describe("checksums of an upload in parts", () => {
   function composite(algorithm: "sha1" | "sha256"): string {
     const hash = (piece: Uint8Array) => new Bun.CryptoHasher(algorithm).update(piece).digest();

@@ -238,7 +238,7 @@ test("HEAD tells the length and sends nothing, so the next answer is in its plac
   await raw.until(() => raw.text.endsWith("0123456789"));
 });
 
-test("more requests at once than may be are told to slow down", async () => {
+test("E15: more requests at once than may be are told to slow down", async () => {
   const hold = Promise.withResolvers<void>();
   s3.chunks.beforePiece = () => hold.promise;
   await s3.send("PUT", "/alices/key", { as: "alice", body: "body" });
@@ -256,7 +256,7 @@ test("more requests at once than may be are told to slow down", async () => {
   for (const raw of waiting) await raw.until(() => raw.text.endsWith("body"));
 });
 
-test("a client that stops sending is given up", async () => {
+test("E15: a client that stops sending is given up", async () => {
   let fire: (() => void) | undefined;
   const armed = Promise.withResolvers<void>();
   const clock: Clock = {

@@ -158,6 +158,9 @@ class NodeAdapter {
       get remoteAddress() {
         return incoming.socket.remoteAddress ?? "";
       },
+      get overTls() {
+        return "encrypted" in incoming.socket && incoming.socket.encrypted === true;
+      },
       requestId: this.nextRequestId(),
       virtualHostSuffix: this.options.virtualHostSuffix,
     };

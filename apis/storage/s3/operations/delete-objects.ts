@@ -1,6 +1,6 @@
 import { RemoteError } from "../../../../chunkd/protocol/errors.ts";
 import type { Condition, MasterErrorCode } from "../../../../masterd/protocol/messages.ts";
-import type { Call } from "../call.ts";
+import type { Call, NamedObject } from "../call.ts";
 import { unquote, writeCondition } from "../conditions.ts";
 import { S3Error } from "../errors.ts";
 import { expectedFailure, INTERNAL_FAILURE } from "../failure.ts";
@@ -24,11 +24,6 @@ export async function deleteObject(call: Call): Promise<S3Response> {
 interface Deletion {
   key: string;
   condition?: Condition;
-}
-
-interface Outcome {
-  key: string;
-  error?: unknown;
 }
 
 /** POST /bucket?delete */
@@ -59,12 +54,12 @@ function requireDigest(call: Call): void {
 }
 
 /** Refuses what cannot be deleted one by one and asks the master for the rest at once; in the order of the request. */
-async function deleteAll(call: Call, named: XmlElement[]): Promise<Outcome[]> {
-  const outcomes: Outcome[] = [];
+async function deleteAll(call: Call, named: XmlElement[]): Promise<NamedObject[]> {
+  const outcomes: NamedObject[] = [];
   const deletions: { at: number; deletion: Deletion }[] = [];
   for (const element of named) {
     const key = element.requiredText("Key");
-    const outcome: Outcome = { key };
+    const outcome: NamedObject = { key };
     try {
       const deletion = readDeletion(key, element);
       const { bucket, bucketOwner: owner } = call;
@@ -79,6 +74,7 @@ async function deleteAll(call: Call, named: XmlElement[]): Promise<Outcome[]> {
   if (outcomes.every(({ error }) => error instanceof S3Error && error.code === "AccessDenied")) {
     throw new S3Error("AccessDenied");
   }
+  call.objects = outcomes;
   if (deletions.length === 0) return outcomes;
   const { results } = await call.store.master.deleteObjects({
     bucket: call.bucket,
@@ -102,7 +98,7 @@ function readDeletion(key: string, element: XmlElement): Deletion {
   return { key, condition: etag === undefined ? undefined : writeCondition(unquote(etag.trim()), undefined) };
 }
 
-function outcomeRow({ key, error }: Outcome, quiet: boolean): string {
+function outcomeRow({ key, error }: NamedObject, quiet: boolean): string {
   if (error === undefined) return quiet ? "" : branch("Deleted", tag("Key", key));
   const { code, message } = expectedFailure(error) ?? INTERNAL_FAILURE;
   return branch("Error", tag("Key", key), tag("Code", code), tag("Message", message));

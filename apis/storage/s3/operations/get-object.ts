@@ -44,6 +44,7 @@ async function answer(call: Call, object: Described, source?: OpenObject): Promi
     call.header("x-amz-checksum-mode")?.toUpperCase() === "ENABLED" && end - start === object.size;
   const headers = objectHeaders(object, withChecksums);
   overrideHeaders(call, headers);
+  isolate(headers);
   headers["content-length"] = String(end - start);
   if (selected !== undefined) headers["content-range"] = contentRange(selected.range, object.size);
   if (selected?.parts !== undefined) headers["x-amz-mp-parts-count"] = String(selected.parts);
@@ -129,4 +130,18 @@ function overrideHeaders(call: Call, headers: Record<string, string>): void {
     // Header bytes are written as Latin-1: this is the text's UTF-8.
     headers[name] = Buffer.from(value).toString("latin1");
   }
+}
+
+/** What browsers run as a document, however it is spelled. */
+const RUNNABLE = /html|xml|svg|multipart/i;
+
+/**
+ * A page that somebody stored runs in an origin of its own, without cookies, storage or workers of this host, and nothing else
+ * is taken for a page (S22).
+ */
+function isolate(headers: Record<string, string>): void {
+  headers["x-content-type-options"] = "nosniff";
+  if (!RUNNABLE.test(headers["content-type"] ?? "")) return;
+  headers["content-security-policy"] =
+    "sandbox allow-scripts allow-forms allow-popups allow-modals allow-downloads";
 }
