@@ -256,11 +256,19 @@ class Cloud {
  */
 const ROLE_MEMORY_HINT = 384 << 20;
 
+/**
+ * JavaScriptCore's last compiler is left out: under load it takes a quarter of the gateway's time in the first half minute, and
+ * then saves nothing that `skerry bench storage` can tell: a role's time is in native code, system calls and short
+ * functions.
+ */
+const ROLE_COMPILER = { BUN_JSC_useFTLJIT: "0" };
+
 /** `up`'s own variables would be taken for a role's: each role gets its settings as flags. */
 function roleEnvironment(environment: Environment): Environment {
   const inherited = Object.entries(environment).filter(([name]) => !name.startsWith("SKERRY_"));
   return {
     BUN_JSC_forceRAMSize: String(ROLE_MEMORY_HINT),
+    ...ROLE_COMPILER,
     ...Object.fromEntries(inherited),
     SKERRY_SUPERVISED: "1",
   };
