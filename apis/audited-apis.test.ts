@@ -61,12 +61,13 @@ afterAll(async () => {
   await bench.stop();
 });
 
-/** Waits for an entry of this action as `outcome actor code resource` says, under the id that the gateway gave its request. */
+/** Waits for an entry of this action as `outcome actor code resource, details` says, under the id that the gateway gave its request. */
 async function recorded(action: string, expected: RegExp): Promise<void> {
   await eventually(async () => {
     const { entries } = await audit.entries({ action }, { limit: 10 });
-    return entries.some(({ outcome, actor, code, resource, source, requestId }) => {
-      const told = `${outcome} ${actor.name || actor.kind} ${code || "-"} ${resource}`;
+    return entries.some(({ outcome, actor, code, resource, source, requestId, details }) => {
+      const more = Object.values(details).map((value) => `, ${value}`);
+      const told = `${outcome} ${actor.name || actor.kind} ${code || "-"} ${resource}${more.join("")}`;
       return source === SOURCE && requestId === REQUEST_ID && expected.test(told);
     });
   });
@@ -95,16 +96,59 @@ test("who signs in, and who fails to", async () => {
   await recorded("auth:SignIn", /^refused anonymous invalid_credentials arn:skerry:auth:::path\/session$/);
   const answer = await send(authApp, "POST", "/session", { user: "alice", password: PASSWORD });
   expect(answer.status).toBe(201);
-  await recorded("auth:SignIn", /^allowed alice - arn:skerry:auth:::path\/session$/);
+  await recorded("auth:SignIn", /^allowed alice - arn:skerry:auth:::path\/session, POST \/session$/);
 });
 
 test("a change, by a user and by the operator, and with the resource it was about", async () => {
   const { token } = await signedIn(auth, "root");
   const made = await send(authApp, "POST", "/users", { name: "bob", password: PASSWORD }, token);
   expect(made.status).toBe(201);
-  await recorded("auth:CreateUser", /^allowed root - arn:skerry:auth:/);
+  const { id } = (await made.json()) as { id: string };
+  const bob = `arn:skerry:auth::${id}:user/${id}`;
+  await recorded("auth:CreateUser", new RegExp(`^allowed root - ${bob}, POST /users, bob$`));
+  expect((await send(adminApp, "PUT", "/users/bob/roles/read-only")).status).toBe(204);
+  await recorded(
+    "auth:AttachUserRole",
+    new RegExp(`^allowed operator - ${bob}, PUT /users/bob/roles/read-only$`),
+  );
   expect((await send(adminApp, "DELETE", "/users/bob")).status).toBe(204);
-  await recorded("auth:DeleteUser", /^allowed operator - arn:skerry:auth:/);
+  await recorded("auth:DeleteUser", new RegExp(`^allowed operator - ${bob}, DELETE /users/bob$`));
+});
+
+test("what was made: its resource and its name, and no secret that came with it", async () => {
+  const { token } = await signedIn(auth, "root");
+  const make = async (path: string, body: object) => {
+    const answer = await send(authApp, "POST", path, body, token);
+    expect([path, answer.status]).toEqual([path, 201]);
+    return (await answer.json()) as Record<string, string>;
+  };
+  await make("/groups", { name: "team" });
+  await recorded("auth:CreateGroup", /^allowed root - arn:skerry:auth:::group\/team, POST \/groups, team$/);
+  const document = { Version: "2012-10-17", Statement: { Effect: "Allow", Action: "s3:*", Resource: "*" } };
+  await make("/roles", { name: "storage", document });
+  await recorded(
+    "auth:CreateRole",
+    /^allowed root - arn:skerry:auth:::role\/storage, POST \/roles, storage$/,
+  );
+  const { accessKeyId, secretAccessKey } = await make("/keys", {});
+  await recorded(
+    "auth:CreateAccessKey",
+    new RegExp(`:access-key/${accessKeyId}, POST /keys, ${accessKeyId}$`),
+  );
+  const pair = { accessKeyId: "AKIDIMPORTED", secretAccessKey: "imported-secret-of-some-length" };
+  await make("/keys/import", pair);
+  await recorded("auth:ImportAccessKey", /:access-key\/AKIDIMPORTED, POST \/keys\/import, AKIDIMPORTED$/);
+  const given = await make("/tokens", { name: "ci", scopes: { "storage.*.*": ["read"] } });
+  await recorded("auth:CreateToken", new RegExp(`:token/${given.id}, POST /tokens, ci$`));
+  const account = await make("/service-accounts", { name: "robot" });
+  await recorded(
+    "auth:CreateServiceAccount",
+    new RegExp(`:service-account/${account.id}, POST /service-accounts, robot$`),
+  );
+  const { entries } = await audit.entries({}, { limit: 100 });
+  const text = JSON.stringify(entries);
+  for (const secret of [secretAccessKey, pair.secretAccessKey, given.token])
+    expect(text).not.toContain(secret);
 });
 
 test("a refusal, of a stranger and of a user, also of what only reads", async () => {

@@ -7,6 +7,11 @@ export function bytes(count: number): string {
   return `${power === 0 || value >= 100 ? Math.round(value) : value.toFixed(1)} ${UNITS[power]}`;
 }
 
+/** "1 object", "2 objects". */
+export function counted(count: number, noun: string): string {
+  return `${count} ${noun}${count === 1 ? "" : "s"}`;
+}
+
 /** The two largest units: "3d 4h", "5m 2s", "0s". */
 export function duration(ms: number): string {
   const seconds = Math.max(0, Math.floor(ms / 1000));

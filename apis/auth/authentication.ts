@@ -24,6 +24,8 @@ export interface AuthEnvironment {
     session?: LiveSession;
     /** Name of what the request is about, once that is known. */
     resource?: string;
+    /** Name of what the request has made. */
+    made?: string;
   };
 }
 

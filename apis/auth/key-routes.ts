@@ -1,4 +1,5 @@
 import { Hono, type MiddlewareHandler } from "hono";
+import { made } from "./access/made.ts";
 import { may } from "./access/may.ts";
 import type { AuthEnvironment } from "./authentication.ts";
 import { body, query } from "./request-body.ts";
@@ -36,7 +37,8 @@ export function keyRoutes(auth: AuthService, authenticate: MiddlewareHandler<Aut
         const { scopes, ...owner } = context.req.valid("json");
         const me = context.get("principal");
         const limits = { scopes, tokenId: auth.callers.token(me) };
-        return context.json(await auth.createKey(auth.callers.owner(me, owner), limits), 201);
+        const key = await auth.createKey(auth.callers.owner(me, owner), limits);
+        return made(context, auth.places.accessKey(key.accessKeyId), key.accessKeyId, key);
       },
     )
     .post(
@@ -51,7 +53,7 @@ export function keyRoutes(auth: AuthService, authenticate: MiddlewareHandler<Aut
         const me = context.get("principal");
         const limits = { scopes, tokenId: auth.callers.token(me) };
         const key = await auth.importKey(auth.callers.owner(me, owner), accessKeyId, secretAccessKey, limits);
-        return context.json(key, 201);
+        return made(context, auth.places.accessKey(accessKeyId), accessKeyId, key);
       },
     )
     .patch(

@@ -1,5 +1,6 @@
 import { Hono, type MiddlewareHandler } from "hono";
 import { OPERATOR } from "./access/access.ts";
+import { made } from "./access/made.ts";
 import { may, type PlaceOf } from "./access/may.ts";
 import { type AuthEnvironment, sourceOf } from "./authentication.ts";
 import { AuthError } from "./errors.ts";
@@ -31,7 +32,8 @@ export function userRoutes(
           "auth:AttachUserRole",
           auth.places.of("user", undefined),
         );
-      return context.json(await auth.createUser(user), 201);
+      const created = await auth.createUser(user);
+      return made(context, auth.places.of("user", created.id, created.id), created.name, created);
     })
     .get("/users/:name", authenticate, may(auth, "auth:GetUser", ONE), async (context) =>
       context.json(await auth.userWithAccess(context.req.param("name"))),

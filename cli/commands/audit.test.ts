@@ -157,6 +157,16 @@ test("retention is told and set", async () => {
   expect(JSON.parse((await run("retention", "--json")).out)).toEqual({ days: 30 });
 });
 
+test("what was made is told by its name, which has no say on the terminal", async () => {
+  const resource = "arn:skerry:auth:::group/g";
+  const named = async (made: string) => {
+    await audit.committed(event({ requestId: "d", resource, details: { made } }));
+    return (await run("--resource", resource)).out.trimEnd().split("\n").at(-1)!;
+  };
+  expect(await named("team")).toContain(` ${resource} (team) `);
+  expect(await named("a\u001b[2Jb\u009bc\u202ed")).toContain(` ${resource} (a\\u001b[2Jb%C2%9Bc%E2%80%AEd) `);
+});
+
 test("a broken log makes verify fail, and names the entry", async () => {
   await sql.begin(async (transaction) => {
     await transaction`SET LOCAL session_replication_role = replica`;

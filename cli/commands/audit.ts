@@ -217,11 +217,19 @@ function showTable(entries: AuditEntry[], output: Output): void {
   if (entries.length > 0) output.out(table(HEADS, entries.map(rowOf)));
 }
 
-function rowOf({ time, actor, action, outcome, code, resource, source, count }: AuditEntry): string[] {
+function rowOf(entry: AuditEntry): string[] {
+  const { time, actor, action, outcome, code, source, count } = entry;
   const when = new Date(time).toISOString().slice(0, 19).replace("T", " ");
   const who = actor.name || actor.id || actor.kind;
   const what = code === "" ? outcome : `${outcome}: ${code}`;
-  return [when, who, action, what, resource || "-", source || "-", String(count)];
+  return [when, who, action, what, about(entry), source || "-", String(count)];
+}
+
+/** The resource, with the name of what was made. */
+function about({ resource, details }: AuditEntry): string {
+  const made = typeof details === "string" ? undefined : details.made;
+  // As JSON it has no control characters.
+  return typeof made === "string" ? `${resource} (${JSON.stringify(made).slice(1, -1)})` : resource || "-";
 }
 
 const SUBCOMMANDS = withSubcommands(

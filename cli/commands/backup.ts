@@ -14,7 +14,7 @@ import { type Command, CommandError, EXIT, type Output } from "../command.ts";
 import { existingDataDirectory } from "../data-directory.ts";
 import { DATA_SETTING } from "../data-setting.ts";
 import { databaseSettings } from "../databases-file.ts";
-import { bytes } from "../quantities.ts";
+import { bytes, counted } from "../quantities.ts";
 
 const SETTINGS = {
   data: DATA_SETTING,
@@ -48,7 +48,7 @@ ${describeSettings(SETTINGS)}`,
     if (words.length > 0) throw new UsageError(`"${words[0]}" is one word too many`);
     const { info, databases, size } = await writeChecked(config, output);
     output.out(
-      `${resolve(config.to)}: ${info.objects} objects in ${info.buckets} buckets and ${info.chunks} chunks, ` +
+      `${resolve(config.to)}: ${counted(info.objects, "object")} in ${counted(info.buckets, "bucket")} and ${counted(info.chunks, "chunk")}, ` +
         `as of sequence ${info.sequence}; databases ${databases.join(", ")}; the secrets of the cloud; ${bytes(size)}\n`,
     );
     return EXIT.done;

@@ -29,7 +29,7 @@ import { DataDirectory, existingDataDirectory } from "../data-directory.ts";
 import { DATA_SETTING } from "../data-setting.ts";
 import { databaseSettings } from "../databases-file.ts";
 import { lockInstance } from "../instance.ts";
-import { moment } from "../quantities.ts";
+import { counted, moment } from "../quantities.ts";
 import { forgetFirstSecrets, prepareSecrets } from "../up/first-start.ts";
 import { markNew } from "../up/layout.ts";
 
@@ -189,7 +189,7 @@ function describe(
 ): string {
   const aside = kept.filter((path) => path !== undefined);
   return [
-    `restored ${info.objects} objects in ${info.buckets} buckets as of ${moment(info.takenAt)}, sequence ${info.sequence}\n`,
+    `restored ${counted(info.objects, "object")} in ${counted(info.buckets, "bucket")} as of ${moment(info.takenAt)}, sequence ${info.sequence}\n`,
     databases ? describeDatabases(databases) : "",
     aside.length === 0 ? "" : `what was there is kept in ${aside.join(" and ")}\n`,
     `start it with: skerry up --data ${data.path}\n`,

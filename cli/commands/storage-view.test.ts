@@ -60,7 +60,7 @@ function storage(more: Partial<Storage> = {}): Storage {
 test("a sound storage is told in few lines", () => {
   const text = describeStorage(storage(), NOW);
   expect(text).toMatch(/s1 +alive +s1:1 +3 +40.0 MiB +100 MiB +10m 0s ago\n/);
-  expect(text).toContain("1 buckets, 9 objects; 1 open chunks (1 leased), 3 sealed, 0 being deleted\n");
+  expect(text).toContain("1 bucket, 9 objects; 1 open chunk (1 leased), 3 sealed, 0 being deleted\n");
   expect(text).toContain("all chunks have their replicas\n");
   expect(text).not.toMatch(/repair|garbage|orphans/);
 });

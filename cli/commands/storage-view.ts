@@ -1,6 +1,6 @@
 // The storage as `skerry status` tells it.
 import type { AdminStatus } from "../../edge/admin-socket.ts";
-import { bytes, duration } from "../quantities.ts";
+import { bytes, counted, duration } from "../quantities.ts";
 import { table } from "../table.ts";
 import { describeOrphans } from "./chunkserver.ts";
 
@@ -19,7 +19,7 @@ export function describeStorage(storage: Storage, now: number): string {
     bytes(server.totalBytes),
     scrubOf(server.scrub, now),
   ]);
-  const counts = `${buckets} buckets, ${objects} objects; ${chunks.open} open chunks (${leases} leased), ${chunks.sealed} sealed, ${chunks.deleting} being deleted`;
+  const counts = `${counted(buckets, "bucket")}, ${counted(objects, "object")}; ${counted(chunks.open, "open chunk")} (${leases} leased), ${chunks.sealed} sealed, ${chunks.deleting} being deleted`;
   const lines = [counts, replicationOf(storage), repairOf(storage), garbageOf(storage.garbage)];
   if (storage.orphans.count > 0) lines.push(describeOrphans(storage.orphans));
   return `

@@ -86,7 +86,7 @@ test("an older backup comes back, and nothing that came later is deleted", async
   expect(readdirSync(cloud.directory).filter((name) => name.startsWith("masterd"))).toEqual(["masterd"]);
 
   const stopped = await skerry("backup", "--data", cloud.directory, "--to", join(elsewhere, "stopped"));
-  expect([stopped.code, stopped.stdout]).toEqual([0, expect.stringMatching(/objects in 1 buckets/)]);
+  expect([stopped.code, stopped.stdout]).toEqual([0, expect.stringMatching(/objects in 1 bucket/)]);
 
   const restored = await skerry("restore", "--data", cloud.directory, "--from", backup);
   expect([restored.code, restored.stdout]).toEqual([0, expect.stringContaining("restored")]);
@@ -120,7 +120,7 @@ test("a backup of another cluster is refused, and a new directory takes its iden
   await writeFile(earlier, (await readFile(backup)).subarray(offset, offset + size));
   const bare = join(elsewhere, "bare");
   const old = await skerry("restore", "--data", bare, "--from", earlier);
-  expect([old.code, old.stdout]).toEqual([0, expect.stringMatching(/^restored \d+ objects in 1 buckets/)]);
+  expect([old.code, old.stdout]).toEqual([0, expect.stringMatching(/^restored \d+ objects in 1 bucket/)]);
   expect(await clusterOf(bare)).toBe(await clusterOf(cloud.directory));
   expect([existsSync(join(bare, "masterd")), existsSync(join(bare, "postgres"))]).toEqual([true, false]);
 

@@ -2,6 +2,7 @@ import { Hono, type MiddlewareHandler } from "hono";
 import type { AuthEnvironment } from "../authentication.ts";
 import { body } from "../request-body.ts";
 import type { AuthService } from "../service.ts";
+import { made } from "./made.ts";
 import { may, type PlaceOf } from "./may.ts";
 import { groupBody } from "./request-schemas.ts";
 
@@ -15,9 +16,10 @@ export function groupRoutes(auth: AuthService, authenticate: MiddlewareHandler<A
     .get("/groups", authenticate, may(auth, "auth:ListGroups", ALL), async (context) =>
       context.json({ groups: await auth.groups.list() }),
     )
-    .post("/groups", authenticate, may(auth, "auth:CreateGroup", ALL), body(groupBody), async (context) =>
-      context.json(await auth.groups.create(context.req.valid("json").name), 201),
-    )
+    .post("/groups", authenticate, may(auth, "auth:CreateGroup", ALL), body(groupBody), async (context) => {
+      const group = await auth.groups.create(context.req.valid("json").name);
+      return made(context, auth.places.of("group", undefined, group.name), group.name, group);
+    })
     .get("/groups/:name", authenticate, may(auth, "auth:GetGroup", ONE), async (context) =>
       context.json(await auth.groups.get(context.req.param("name"))),
     )

@@ -25,10 +25,14 @@ export function describeRequest(context: Context<AuthEnvironment>): Described | 
   if (action === undefined) return undefined;
   if (action === "auth:SignIn" && context.res.status === 202) return undefined;
   const session = context.get("session")?.id;
+  const { method, path } = context.req;
+  const [made, isChange] = [context.get("made"), method !== "GET" && context.res.ok];
   return {
     actor: actorOf(context.get("caller"), session),
     action,
-    resource: context.get("resource") ?? `arn:skerry:auth:::path${context.req.path}`,
+    resource: context.get("resource") ?? `arn:skerry:auth:::path${path}`,
+    // Refusals are folded, so they tell no more than what they have in common.
+    details: isChange ? { request: `${method} ${path}`, ...(made !== undefined && { made }) } : undefined,
   };
 }
 

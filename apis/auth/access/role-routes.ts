@@ -3,6 +3,7 @@ import type { AuthEnvironment } from "../authentication.ts";
 import { body } from "../request-body.ts";
 import type { AuthService } from "../service.ts";
 import type { Target } from "./attachments.ts";
+import { made } from "./made.ts";
 import { may, type PlaceOf } from "./may.ts";
 import { boundaryBody, newRoleBody, roleBody } from "./request-schemas.ts";
 
@@ -42,7 +43,8 @@ export function roleRoutes(auth: AuthService, authenticate: MiddlewareHandler<Au
     )
     .post("/roles", authenticate, may(auth, "auth:CreateRole", ALL), body(newRoleBody), async (context) => {
       const { name, document } = context.req.valid("json");
-      return context.json(await auth.roles.create(name, document), 201);
+      const role = await auth.roles.create(name, document);
+      return made(context, auth.places.of("role", undefined, role.name), role.name, role);
     })
     .get("/roles/:name", authenticate, may(auth, "auth:GetRole", ONE), async (context) =>
       context.json(await auth.roles.get(context.req.param("name"))),

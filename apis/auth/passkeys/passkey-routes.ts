@@ -1,4 +1,5 @@
 import { Hono, type MiddlewareHandler } from "hono";
+import { made } from "../access/made.ts";
 import { may, type PlaceOf } from "../access/may.ts";
 import { type AuthEnvironment, clientOf, requireSession } from "../authentication.ts";
 import { body } from "../request-body.ts";
@@ -30,7 +31,13 @@ export function passkeyRoutes(auth: AuthService, authenticate: MiddlewareHandler
       async (context) => {
         const session = requireSession(context);
         await auth.sessions.requireRecent(session);
-        return context.json(await auth.ceremonies.register(session, context.req.valid("json")), 201);
+        const passkey = await auth.ceremonies.register(session, context.req.valid("json"));
+        return made(
+          context,
+          auth.places.of("passkey", context.get("caller").userId, passkey.id),
+          passkey.name,
+          passkey,
+        );
       },
     )
     .patch(

@@ -1,4 +1,5 @@
 import { type Context, Hono, type MiddlewareHandler } from "hono";
+import { made } from "../access/made.ts";
 import { may, type PlaceOf } from "../access/may.ts";
 import type { AuthEnvironment } from "../authentication.ts";
 import { AuthError } from "../errors.ts";
@@ -44,8 +45,8 @@ export function serviceAccountRoutes(auth: AuthService, authenticate: Middleware
         if (owner === undefined) {
           throw new AuthError("invalid_request", "owner: is required of a service account of the cloud");
         }
-        const made = await auth.serviceAccounts.create({ name, owner, parentId: auth.callers.token(me) });
-        return context.json(made, 201);
+        const account = await auth.serviceAccounts.create({ name, owner, parentId: auth.callers.token(me) });
+        return made(context, auth.places.serviceAccount(account.name), account.name, account);
       },
     )
     .get("/service-accounts/:name", authenticate, may(auth, "auth:GetServiceAccount", ONE), async (context) =>

@@ -1,4 +1,5 @@
 import { Hono, type MiddlewareHandler } from "hono";
+import { made } from "../access/made.ts";
 import { may } from "../access/may.ts";
 import type { AuthEnvironment } from "../authentication.ts";
 import { body, query } from "../request-body.ts";
@@ -44,12 +45,12 @@ export function tokenRoutes(auth: AuthService, authenticate: MiddlewareHandler<A
       async (context) => {
         const { name, scopes, days, ...owner } = context.req.valid("json");
         const me = context.get("principal");
-        const made = await auth.apiTokens.create(
+        const token = await auth.apiTokens.create(
           auth.callers.owner(me, owner),
           { name, scopes, days },
           auth.callers.token(me),
         );
-        return context.json(made, 201);
+        return made(context, auth.places.token(token.id), name, token);
       },
     )
     .delete(
