@@ -1,5 +1,5 @@
 import { expect, test } from "bun:test";
-import { join } from "node:path";
+import { runBench } from "./testing/run-bench.ts";
 
 interface Printed {
   benchmark: string;
@@ -9,15 +9,8 @@ interface Printed {
   logins: { loginsPerSecond: number[]; hashesPerSecond: number[]; errors: object };
 }
 
-const SKERRY = join(import.meta.dir, "../skerry");
-
 test("bench auth checks answers, times each case for a moment, and every figure comes out above zero", async () => {
-  const child = Bun.spawn([SKERRY, "bench", "auth", "--smoke", "--json"], { stdout: "pipe", stderr: "pipe" });
-  const [stdout, stderr, code] = await Promise.all([
-    new Response(child.stdout).text(),
-    new Response(child.stderr).text(),
-    child.exited,
-  ]);
+  const { code, stdout, stderr } = await runBench("auth", "--smoke", "--json");
   expect({ code, stderr }).toEqual({ code: 0, stderr: "" });
   const { benchmark, ratios, firstSights, checks, logins } = JSON.parse(stdout) as Printed;
   expect([benchmark, checks.length, logins.errors]).toEqual(["auth", 8, {}]);

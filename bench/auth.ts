@@ -1,7 +1,7 @@
 // How many checks of tokens, keys and policies, and how many sign-ins, does one process do in a second?
 // `skerry bench auth --help`.
-import { availableParallelism, loadavg, tmpdir } from "node:os";
-import { type Config, describeSettings, flag, parseConfig, text, UsageError, whole } from "../std/config.ts";
+import { tmpdir } from "node:os";
+import { type Config, describeSettings, flag, text, whole } from "../std/config.ts";
 import { checkAnswers } from "./auth/answers.ts";
 import { measureChecks } from "./auth/checks.ts";
 import { startAuthCloud } from "./auth/cloud.ts";
@@ -10,7 +10,7 @@ import { measureFirstSights } from "./auth/first-sights.ts";
 import { measureLogins } from "./auth/logins.ts";
 import { populate } from "./auth/population.ts";
 import { type Report, ratiosOf, reportLines } from "./auth/report.ts";
-import { gitRevision } from "./storage/revision.ts";
+import { begin } from "./run/begin.ts";
 
 /** More would be refused: so many hashes may wait. */
 const CONCURRENCY_MAX = 64;
@@ -45,20 +45,17 @@ export async function main(
   argv: string[],
   environment: Record<string, string | undefined> = process.env,
 ): Promise<void> {
-  if (argv.includes("--help") || argv.includes("-h")) return void process.stdout.write(`${HELP}\n`);
-  const { config, words } = parseConfig(SETTINGS, argv, environment);
-  if (words.length > 0) throw new UsageError(`"${words[0]}" is not a flag`);
-  const [loadAverageAtStart] = loadavg() as [number];
+  const begun = begin(SETTINGS, HELP, argv, environment);
+  if (!begun) return;
+  const { config, about } = begun;
   const report = await measureAuth(config);
-  const cores = availableParallelism();
   const { concurrency } = config;
-  const about = { revision: gitRevision(), bun: Bun.version, cores, loadAverageAtStart, concurrency };
   if (config.json) {
-    const all = { benchmark: "auth", ...about, ratios: ratiosOf(report), ...report };
+    const all = { benchmark: "auth", ...about, concurrency, ratios: ratiosOf(report), ...report };
     process.stdout.write(`${JSON.stringify(all, null, 2)}\n`);
     return;
   }
-  const head = `revision ${about.revision}, Bun ${about.bun}, ${cores} cores, load ${loadAverageAtStart.toFixed(2)} at the start, ${concurrency} at once`;
+  const head = `revision ${about.revision}, Bun ${about.bun}, ${about.cores} cores, load ${about.loadAverageAtStart.toFixed(2)} at the start, ${concurrency} at once`;
   process.stdout.write(`${[head, "", ...reportLines(report)].join("\n")}\n`);
 }
 

@@ -1,22 +1,10 @@
 import { expect, test } from "bun:test";
-import { join } from "node:path";
-
-const SKERRY = join(import.meta.dir, "../skerry");
-
-async function benchChunk(...flags: string[]) {
-  const child = Bun.spawn([SKERRY, "bench", "chunk", ...flags], { stdout: "pipe", stderr: "pipe" });
-  const [stdout, stderr, code] = await Promise.all([
-    new Response(child.stdout).text(),
-    new Response(child.stderr).text(),
-    child.exited,
-  ]);
-  return { stdout, stderr, code };
-}
+import { runBench } from "./testing/run-bench.ts";
 
 test("bench chunk runs each case for a moment, and every figure comes out above zero", async () => {
-  const { stdout, stderr, code } = await benchChunk("--smoke", "--json");
+  const { stdout, stderr, code } = await runBench("chunk", "--smoke", "--json");
   expect({ code, stderr }).toEqual({ code: 0, stderr: "" });
-  const { benchmark, revision: _, bun, loadAverageAtStart: __, ...cases } = JSON.parse(stdout);
+  const { benchmark, revision: _, bun, cores: __, loadAverageAtStart: ___, ...cases } = JSON.parse(stdout);
   expect({ benchmark, bun }).toEqual({ benchmark: "chunk", bun: Bun.version });
   expect(Object.keys(cases)).toHaveLength(9);
   for (const values of Object.values(cases) as { rates: number[]; cpuSeconds: number[] }[]) {
@@ -27,7 +15,7 @@ test("bench chunk runs each case for a moment, and every figure comes out above 
 }, 60_000);
 
 test("bench chunk prints the ratios that are asked for", async () => {
-  const { stdout, code } = await benchChunk("--smoke");
+  const { stdout, code } = await runBench("chunk", "--smoke");
   expect(code).toBe(0);
   for (const what of [
     "read / plain stream",

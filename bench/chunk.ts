@@ -1,11 +1,11 @@
 // How much of what sockets and disks can do is left when chunkservers are in between? `skerry bench chunk --help`.
 import { mkdtemp, rm } from "node:fs/promises";
-import { loadavg, tmpdir } from "node:os";
+import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { describeSettings, flag, parseConfig, text, UsageError, whole } from "../std/config.ts";
+import { describeSettings, flag, text, whole } from "../std/config.ts";
 import { measureChunks } from "./chunk/measure.ts";
 import { reportLines } from "./chunk/report.ts";
-import { gitRevision } from "./storage/revision.ts";
+import { begin } from "./run/begin.ts";
 
 const SETTINGS = {
   rounds: whole("how often each case runs; medians are shown", "N", 1, 99, 3),
@@ -32,15 +32,13 @@ export async function main(
   argv: string[],
   environment: Record<string, string | undefined> = process.env,
 ): Promise<void> {
-  if (argv.includes("--help") || argv.includes("-h")) return void process.stdout.write(`${HELP}\n`);
-  const { config, words } = parseConfig(SETTINGS, argv, environment);
-  if (words.length > 0) throw new UsageError(`"${words[0]}" is not a flag`);
-  const [load] = loadavg() as [number];
+  const begun = begin(SETTINGS, HELP, argv, environment);
+  if (!begun) return;
+  const { config, about } = begun;
   const directory = await mkdtemp(join(config.scratch, "skerry-bench-chunk-"));
   try {
     const shape = config.smoke ? SMOKE : { ...config, chunkBytes: CHUNK_BYTES };
     const results = await measureChunks({ ...shape, writers: config.writers, directory });
-    const about = { revision: gitRevision(), bun: Bun.version, loadAverageAtStart: load };
     if (config.json) {
       process.stdout.write(`${JSON.stringify({ benchmark: "chunk", ...about, ...results }, null, 2)}\n`);
     } else process.stdout.write(`${reportLines(about, results).join("\n")}\n`);

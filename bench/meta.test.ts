@@ -1,15 +1,8 @@
 import { expect, test } from "bun:test";
-import { join } from "node:path";
-
-const SKERRY = join(import.meta.dir, "../skerry");
+import { runBench } from "./testing/run-bench.ts";
 
 test("bench meta runs each case for a moment and reports a rate above zero for each", async () => {
-  const child = Bun.spawn([SKERRY, "bench", "meta", "--smoke", "--json"], { stdout: "pipe", stderr: "pipe" });
-  const [stdout, stderr, code] = await Promise.all([
-    new Response(child.stdout).text(),
-    new Response(child.stderr).text(),
-    child.exited,
-  ]);
+  const { code, stdout, stderr } = await runBench("meta", "--smoke", "--json");
   expect({ code, stderr }).toEqual({ code: 0, stderr: "" });
   const rates = [...stdout.matchAll(/"perSecond":\s*([\d.]+)/g)].map(([, rate]) => Number(rate));
   expect(rates.length).toBeGreaterThanOrEqual(6);
@@ -17,13 +10,7 @@ test("bench meta runs each case for a moment and reports a rate above zero for e
 }, 60_000);
 
 test("bench meta --objects generates objects, and starts the master again after each kind of end", async () => {
-  const command = [SKERRY, "bench", "meta", "--smoke", "--json", "--objects", "1"];
-  const child = Bun.spawn(command, { stdout: "pipe", stderr: "pipe" });
-  const [stdout, stderr, code] = await Promise.all([
-    new Response(child.stdout).text(),
-    new Response(child.stderr).text(),
-    child.exited,
-  ]);
+  const { code, stdout, stderr } = await runBench("meta", "--smoke", "--json", "--objects", "1");
   expect({ code, stderr }).toEqual({ code: 0, stderr: "" });
   const { restarts, pages } = JSON.parse(stdout) as {
     restarts: { after: string; ms: number }[];

@@ -1,10 +1,10 @@
 // How many metadata operations does the master do: look-ups, durable commits, listed keys? What do many objects cost it?
 // `skerry bench meta --help`.
-import { availableParallelism, loadavg, tmpdir } from "node:os";
+import { tmpdir } from "node:os";
 import { connectMaster } from "../masterd/client/client.ts";
 import { startMaster } from "../masterd/server/start.ts";
 import { systemClock } from "../std/clock.ts";
-import { type Config, describeSettings, flag, parseConfig, text, UsageError, whole } from "../std/config.ts";
+import { type Config, describeSettings, flag, text, whole } from "../std/config.ts";
 import { systemDisk } from "../std/disk.ts";
 import { silentLog } from "../std/log.ts";
 import { systemNet } from "../std/net.ts";
@@ -13,6 +13,7 @@ import { emptyMasterCases } from "./meta/cases.ts";
 import { type CaseResult, caseTable, residentBytes } from "./meta/loop.ts";
 import { inScratch, joinServers, newSecrets, spawnMaster } from "./meta/master.ts";
 import { measureScale, type ScaleResult, scaleTable } from "./meta/scale.ts";
+import { begin } from "./run/begin.ts";
 import { measureDurableAppends } from "./storage/machine/disk.ts";
 
 const OBJECTS_MAX = 100_000_000;
@@ -61,26 +62,22 @@ export async function main(
   argv: string[],
   environment: Record<string, string | undefined> = process.env,
 ): Promise<void> {
-  if (argv.includes("--help") || argv.includes("-h")) return void process.stdout.write(`${HELP}\n`);
-  const { config, words } = parseConfig(SETTINGS, argv, environment);
-  if (words.length > 0) throw new UsageError(`"${words[0]}" is not a flag`);
-  const [loadAverageAtStart] = loadavg();
+  const begun = begin(SETTINGS, HELP, argv, environment);
+  if (!begun) return;
+  const { config, about } = begun;
   const seconds = config.smoke ? SMOKE_SECONDS : config.seconds;
   const result = config.objects > 0 ? await scale(config, seconds) : await speed(config, seconds);
-  const machine = {
-    bun: Bun.version,
-    cores: availableParallelism(),
-    loadAverageAtStart,
-    inFlight: config.inFlight,
-  };
+  const { inFlight } = config;
   if (config.json) {
-    process.stdout.write(`${JSON.stringify({ benchmark: "meta", ...machine, ...result }, null, 2)}\n`);
+    process.stdout.write(
+      `${JSON.stringify({ benchmark: "meta", ...about, inFlight, ...result }, null, 2)}\n`,
+    );
     return;
   }
   const text =
     "restarts" in result ? `${scaleTable(result)}\n${caseTable(result.cases)}` : speedTable(result);
   process.stdout.write(
-    `${text}\n${config.inFlight} in flight, ${machine.cores} cores, load ${loadAverageAtStart?.toFixed(1)}\n`,
+    `${text}\n${inFlight} in flight, ${about.cores} cores, load ${about.loadAverageAtStart.toFixed(1)}\n`,
   );
 }
 

@@ -1,16 +1,8 @@
 import { expect, test } from "bun:test";
-import { join } from "node:path";
-
-const SKERRY = join(import.meta.dir, "../skerry");
+import { runBench } from "./testing/run-bench.ts";
 
 test("bench revocation ends each kind of access at each of two processes, and finds it refused at every place of both", async () => {
-  const command = [SKERRY, "bench", "revocation", "--smoke", "--json"];
-  const child = Bun.spawn(command, { stdout: "pipe", stderr: "pipe" });
-  const [stdout, stderr, code] = await Promise.all([
-    new Response(child.stdout).text(),
-    new Response(child.stderr).text(),
-    child.exited,
-  ]);
+  const { code, stdout, stderr } = await runBench("revocation", "--smoke", "--json");
   expect({ code, stderr }).toEqual({ code: 0, stderr: "" });
   const { trials } = JSON.parse(stdout) as {
     trials: { revocation: string; calledAt: string; refusals: { process: string; refusedMs: number }[] }[];

@@ -1,10 +1,10 @@
 // How long does access that was taken away still work, at every API and at S3? `skerry bench revocation --help`.
-import { availableParallelism, loadavg, tmpdir } from "node:os";
-import { describeSettings, flag, parseConfig, text, UsageError, whole } from "../std/config.ts";
+import { tmpdir } from "node:os";
+import { describeSettings, flag, text, whole } from "../std/config.ts";
 import { startCloud } from "./revocation/cloud.ts";
 import { measureRevocation } from "./revocation/measure.ts";
 import { reportLines } from "./revocation/report.ts";
-import { gitRevision } from "./storage/revision.ts";
+import { begin } from "./run/begin.ts";
 
 /** Of each person: half of what one may have. */
 const SESSIONS_EACH = 10;
@@ -44,23 +44,20 @@ export async function main(
   argv: string[],
   environment: Record<string, string | undefined> = process.env,
 ): Promise<void> {
-  if (argv.includes("--help") || argv.includes("-h")) return void process.stdout.write(`${HELP}\n`);
-  const { config, words } = parseConfig(SETTINGS, argv, environment);
-  if (words.length > 0) throw new UsageError(`"${words[0]}" is not a flag`);
-  const [loadAverageAtStart] = loadavg() as [number];
+  const begun = begin(SETTINGS, HELP, argv, environment);
+  if (!begun) return;
+  const { config, about } = begun;
   const say = (what: string): void =>
     void (config.smoke || process.stderr.write(`bench revocation: ${what}\n`));
   const cloud = await startCloud(config.scratch);
   try {
     const shape = config.smoke ? SMOKE : { ...FULL, people: config.people, repeats: config.repeats };
     const figures = await measureRevocation(cloud, shape, say);
-    const cores = availableParallelism();
-    const about = { revision: gitRevision(), bun: Bun.version, cores, loadAverageAtStart };
     if (config.json) {
       process.stdout.write(`${JSON.stringify({ benchmark: "revocation", ...about, ...figures }, null, 2)}\n`);
       return;
     }
-    const head = `revision ${about.revision}, Bun ${about.bun}, ${cores} cores, load ${loadAverageAtStart.toFixed(2)} at the start, 2 processes with APIs, ${figures.sessions} sessions in use`;
+    const head = `revision ${about.revision}, Bun ${about.bun}, ${about.cores} cores, load ${about.loadAverageAtStart.toFixed(2)} at the start, 2 processes with APIs, ${figures.sessions} sessions in use`;
     process.stdout.write(`${[head, "", ...reportLines(figures)].join("\n")}\n`);
   } finally {
     await cloud.close();

@@ -3,23 +3,15 @@ import { mkdtempSync, readdirSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { MemoryS3 } from "./storage/testing/s3-server.ts";
+import { runBench } from "./testing/run-bench.ts";
 
-const SKERRY = join(import.meta.dir, "../skerry");
 /** Starting the product on a loaded machine takes its time. */
 const REAL_TIMEOUT_MS = 180_000;
 
 /** Runs `skerry bench storage ...words` in a scratch directory, which must be empty again when it ended. */
 async function bench(...words: string[]) {
   const scratch = mkdtempSync(join(tmpdir(), "skerry-bench-test-"));
-  const child = Bun.spawn([SKERRY, "bench", "storage", "--scratch", scratch, ...words], {
-    stdout: "pipe",
-    stderr: "pipe",
-  });
-  const [stdout, stderr, code] = await Promise.all([
-    new Response(child.stdout).text(),
-    new Response(child.stderr).text(),
-    child.exited,
-  ]);
+  const { code, stdout, stderr } = await runBench("storage", "--scratch", scratch, ...words);
   const left = readdirSync(scratch);
   rmSync(scratch, { recursive: true });
   return { stdout, stderr, code, left };

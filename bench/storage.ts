@@ -1,23 +1,22 @@
 // How fast is an S3 endpoint, beside what the machine itself can do? `skerry bench storage --help`.
-import { availableParallelism, loadavg, tmpdir } from "node:os";
+import { tmpdir } from "node:os";
 import {
   type Config,
   describeSettings,
   flag,
   optionalText,
-  parseConfig,
   type Setting,
   text,
   UsageError,
   whole,
 } from "../std/config.ts";
 import { systemRandom } from "../std/random.ts";
+import { begin, type Circumstances } from "./run/begin.ts";
 import { OPS, type Op } from "./storage/cases.ts";
 import { type MachineFigures, measureMachine } from "./storage/machine/figures.ts";
 import type { PeakMemory } from "./storage/peak-memory.ts";
 import { type Ratio, ratioLine, ratiosOf } from "./storage/ratios.ts";
 import { type CaseResult, caseJson, machineLine, table, warnings } from "./storage/report.ts";
-import { gitRevision } from "./storage/revision.ts";
 import { runCases } from "./storage/run.ts";
 import type { PayloadMode } from "./storage/s3-client.ts";
 import { parseSize } from "./storage/sizes.ts";
@@ -88,12 +87,11 @@ export async function main(
   argv: string[],
   environment: Record<string, string | undefined> = process.env,
 ): Promise<void> {
-  if (argv.includes("--help") || argv.includes("-h")) return void process.stdout.write(`${HELP}\n`);
-  const { config, words } = parseConfig(SETTINGS, argv, environment);
-  if (words.length > 0) throw new UsageError(`"${words[0]}" is not a flag`);
+  const begun = begin(SETTINGS, HELP, argv, environment);
+  if (!begun) return;
+  const { config, about } = begun;
   const given = await givenTarget(config);
   const interrupted = onInterrupt();
-  const [load] = loadavg() as [number];
   const machine = await measureMachine(
     config.scratch,
     config.smoke ? SMOKE.seconds : MACHINE_SECONDS,
@@ -119,7 +117,7 @@ export async function main(
       process.stderr.write(`bench storage: not all could be deleted: ${left.join(", ")}\n`);
     if (results.length > 0) {
       const ratios = ratiosOf(results, machine, bare);
-      print(config, { url, load, machine, results, ratios, memory: peakMemory(), shape });
+      print(config, { about, url, machine, results, ratios, memory: peakMemory(), shape });
     }
     if (interrupted.signal.aborted) throw new InterruptedError("interrupted; what it had made is deleted");
   } finally {
@@ -143,8 +141,8 @@ function onInterrupt(): { signal: AbortSignal; done(): void } {
 }
 
 interface Outcome {
+  about: Circumstances;
   url: string;
-  load: number;
   machine: MachineFigures;
   results: CaseResult[];
   ratios: Ratio[];
@@ -153,21 +151,20 @@ interface Outcome {
 }
 
 function print(config: StorageConfig, outcome: Outcome): void {
-  const { url, load, machine, results, ratios, memory, shape } = outcome;
-  const cores = availableParallelism();
-  const revision = gitRevision();
-  const found = warnings(results, load, cores);
+  const { about, url, machine, results, ratios, memory, shape } = outcome;
+  const { revision, bun, cores, loadAverageAtStart } = about;
+  const found = warnings(results, loadAverageAtStart, cores);
   if (config.json) {
     const document = {
       benchmark: "storage",
       revision,
-      bun: Bun.version,
+      bun,
       endpoint: url,
       payload: config.payload,
       concurrency: shape.concurrency,
       seconds: shape.seconds,
       cores,
-      loadAverageAtStart: load,
+      loadAverageAtStart,
       clientRssMaxBytes: process.resourceUsage().maxRSS * 1024,
       machine,
       warnings: found,
@@ -180,7 +177,7 @@ function print(config: StorageConfig, outcome: Outcome): void {
   }
   const lines = [
     `endpoint  ${url}, payload ${config.payload}, ${shape.concurrency} workers, ${shape.seconds} s a case`,
-    `revision  ${revision}, Bun ${Bun.version}, ${cores} cores, load ${load.toFixed(2)} at the start`,
+    `revision  ${revision}, Bun ${bun}, ${cores} cores, load ${loadAverageAtStart.toFixed(2)} at the start`,
     `machine   ${machineLine(machine)}`,
     "",
     table(results, machine),

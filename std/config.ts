@@ -20,7 +20,7 @@ export interface Setting<T> {
   parse(text: string): T;
 }
 
-type Settings = Record<string, Setting<unknown>>;
+export type Settings = Record<string, Setting<unknown>>;
 export type Config<S extends Settings> = {
   readonly [K in keyof S]: S[K] extends { optional: true }
     ? ReturnType<S[K]["parse"]> | undefined
