@@ -10,7 +10,7 @@ import { measureFirstSights } from "./auth/first-sights.ts";
 import { measureLogins } from "./auth/logins.ts";
 import { populate } from "./auth/population.ts";
 import { type Report, ratiosOf, reportLines } from "./auth/report.ts";
-import { begin } from "./run/begin.ts";
+import { begin, circumstancesLine } from "./run/begin.ts";
 
 /** More would be refused: so many hashes may wait. */
 const CONCURRENCY_MAX = 64;
@@ -55,7 +55,7 @@ export async function main(
     process.stdout.write(`${JSON.stringify(all, null, 2)}\n`);
     return;
   }
-  const head = `revision ${about.revision}, Bun ${about.bun}, ${about.cores} cores, load ${about.loadAverageAtStart.toFixed(2)} at the start, ${concurrency} at once`;
+  const head = `${circumstancesLine(about)}, ${concurrency} at once`;
   process.stdout.write(`${[head, "", ...reportLines(report)].join("\n")}\n`);
 }
 

@@ -4,7 +4,7 @@ import { describeSettings, flag, text, whole } from "../std/config.ts";
 import { startCloud } from "./revocation/cloud.ts";
 import { measureRevocation } from "./revocation/measure.ts";
 import { reportLines } from "./revocation/report.ts";
-import { begin } from "./run/begin.ts";
+import { begin, circumstancesLine } from "./run/begin.ts";
 
 /** Of each person: half of what one may have. */
 const SESSIONS_EACH = 10;
@@ -57,7 +57,7 @@ export async function main(
       process.stdout.write(`${JSON.stringify({ benchmark: "revocation", ...about, ...figures }, null, 2)}\n`);
       return;
     }
-    const head = `revision ${about.revision}, Bun ${about.bun}, ${about.cores} cores, load ${about.loadAverageAtStart.toFixed(2)} at the start, 2 processes with APIs, ${figures.sessions} sessions in use`;
+    const head = `${circumstancesLine(about)}, 2 processes with APIs, ${figures.sessions} sessions in use`;
     process.stdout.write(`${[head, "", ...reportLines(figures)].join("\n")}\n`);
   } finally {
     await cloud.close();

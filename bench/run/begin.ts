@@ -12,6 +12,11 @@ export interface Circumstances {
   loadAverageAtStart: number;
 }
 
+/** For the head of a table. */
+export function circumstancesLine({ revision, bun, cores, loadAverageAtStart }: Circumstances): string {
+  return `revision ${revision}, Bun ${bun}, ${cores} cores, load ${loadAverageAtStart.toFixed(2)} at the start`;
+}
+
 /** The flags of `argv`; undefined where they ask for `help`, which is then told. Throws {@link UsageError}. */
 export function begin<S extends Settings>(
   settings: S,
