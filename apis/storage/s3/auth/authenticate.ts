@@ -14,7 +14,7 @@ import {
 } from "./canonical.ts";
 import { ChunkSigning } from "./chunk-signing.ts";
 import { type Claim, QUERY_AUTH_PARAMETERS, readClaim } from "./claim.ts";
-import { S3AuthError } from "./errors.ts";
+import { S3AuthError, signatureDoesNotMatch } from "./errors.ts";
 import { type PayloadMode, parsePayloadMode, UNSIGNED_PAYLOAD } from "./payload-mode.ts";
 import { sameDigest } from "./same-digest.ts";
 import { checkScope, checkSignedHeaders, checkTime } from "./scope-check.ts";
@@ -207,16 +207,12 @@ function verifySignature(
   };
   if (matches(parts) || alternatives(parts, target).some(matches)) return;
   const canonical = canonicalRequest(parts);
-  throw new S3AuthError(
-    "SignatureDoesNotMatch",
-    "The request signature we calculated does not match the signature you provided. Check your key and signing method.",
-    {
-      AWSAccessKeyId: claim.accessKeyId,
-      StringToSign: stringToSign(timestamp, scope, canonical),
-      SignatureProvided: claim.signature,
-      CanonicalRequest: canonical,
-    },
-  );
+  throw signatureDoesNotMatch({
+    AWSAccessKeyId: claim.accessKeyId,
+    StringToSign: stringToSign(timestamp, scope, canonical),
+    SignatureProvided: claim.signature,
+    CanonicalRequest: canonical,
+  });
 }
 
 /**

@@ -32,3 +32,10 @@ export class S3AuthError extends Error {
     this.status = STATUS[code];
   }
 }
+
+/** `detail` shows both sides' reckoning; never a secret. */
+export function signatureDoesNotMatch(detail: Readonly<Record<string, string>>): S3AuthError {
+  const message =
+    "The request signature we calculated does not match the signature you provided. Check your key and signing method.";
+  return new S3AuthError("SignatureDoesNotMatch", message, detail);
+}

@@ -84,6 +84,14 @@ test("the content type must come along, and x-amz headers are read from the quer
   expect(put({ ...type, "content-md5": "1B2M2Y8AsgTpgAmY7PhCfg==" })).toBe("403 SignatureDoesNotMatch");
 });
 
+test("headers are signed in the order of their names, and two of them are not one with a line break", () => {
+  const signature = "tbINBeHk/6jcmgN4C8n23dWsMHU=";
+  const put = (query: string) => sent(url("/b/k", signature, query), {}, undefined, "PUT");
+  expect(put("x-amz-meta-a=1&x-amz-meta-a-b=2")).toBe("accepted");
+  expect(put("x-amz-meta-a-b=2&x-amz-meta-a=1")).toBe("accepted");
+  expect(put("x-amz-meta-a=1%0Ax-amz-meta-a-b:2")).toBe("403 AccessDenied");
+});
+
 test("S04: it lives to its end, a week at most, and a longer life breaks the signature", () => {
   const end = EXAMPLE_NOW + 60_000;
   expect(sent(OBJECT, {}, end)).toBe("accepted");

@@ -2,10 +2,9 @@
 // are met everywhere. Nothing else of version 2 is taken ("Signing and authenticating REST requests" in the S3 API
 // reference, appendix).
 import type { S3Request } from "../http.ts";
-import { S3AuthError } from "./errors.ts";
+import { S3AuthError, signatureDoesNotMatch } from "./errors.ts";
 import type { Query } from "./query.ts";
 import { sameDigest } from "./same-digest.ts";
-
 import { isVirtualHostStyle, type S3Target } from "./target.ts";
 import { PRESIGN_SECONDS_MAX } from "./timestamp.ts";
 
@@ -53,6 +52,8 @@ const SIGNED: ReadonlySet<string> = new Set([
 /** Repeat signed headers, which are looked at in their place (botocore). */
 const REPEATED: ReadonlySet<string> = new Set(["content-md5", "content-type"]);
 
+const LINE_BREAK = /[\r\n]/;
+
 export function isVersion2(query: Query): boolean {
   return MARKS.some((name) => query.has(name));
 }
@@ -80,8 +81,9 @@ export function verifyVersion2(
   now: number,
 ): void {
   checkLife(claim, now);
-  for (const { name } of target.query.parameters) {
-    if (isCovered(name)) continue;
+  for (const { name, value } of target.query.parameters) {
+    // What is signed is lines, so that one with a break could be taken for two others.
+    if (isCovered(name) && !LINE_BREAK.test(value)) continue;
     throw new S3AuthError(
       "AccessDenied",
       `Signature version 2 does not cover the parameter ${name}; sign with AWS4-HMAC-SHA256.`,
@@ -90,11 +92,8 @@ export function verifyVersion2(
   const text = stringToSign(request, target, claim.expires);
   const expected = new Bun.CryptoHasher("sha1", secretAccessKey).update(text).digest("base64");
   if (sameDigest(expected, claim.signature)) return;
-  throw new S3AuthError(
-    "SignatureDoesNotMatch",
-    "The request signature we calculated does not match the signature you provided. Check your key and signing method.",
-    { AWSAccessKeyId: claim.accessKeyId, StringToSign: text, SignatureProvided: claim.signature },
-  );
+  const { accessKeyId: AWSAccessKeyId, signature: SignatureProvided } = claim;
+  throw signatureDoesNotMatch({ AWSAccessKeyId, StringToSign: text, SignatureProvided });
 }
 
 function checkLife({ expires }: Version2Claim, now: number): void {
@@ -120,7 +119,7 @@ function stringToSign({ method, headers }: S3Request, target: S3Target, expires:
   return `${lines.join("\n")}\n${resourceOf(target)}`;
 }
 
-/** Of headers and of parameters that were headers when it was signed, as `name:value`, sorted. */
+/** Of headers and of parameters that were headers when it was signed, as `name:value`, sorted by name. */
 function amzLines(headers: ReadonlyMap<string, string>, { query }: S3Target): string[] {
   const values = new Map<string, string>();
   for (const [name, value] of headers) if (name.startsWith("x-amz-")) values.set(name, value.trim());
@@ -128,14 +127,19 @@ function amzLines(headers: ReadonlyMap<string, string>, { query }: S3Target): st
     const lower = name.toLowerCase();
     if (lower.startsWith("x-amz-")) values.set(lower, Buffer.from(value).toString("latin1").trim());
   }
-  return [...values].map(([name, value]) => `${name}:${value}`).sort();
+  return [...values].sort(byName).map(([name, value]) => `${name}:${value}`);
 }
 
 function resourceOf(target: S3Target): string {
   const path = isVirtualHostStyle(target) ? `/${target.bucket}${target.rawPath}` : target.rawPath;
   const signed = target.query.parameters
     .filter(({ name }) => SIGNED.has(name))
-    .map(({ name, value }) => (value === "" ? name : `${name}=${value}`))
-    .sort();
+    .map(({ name, value }): [string, string] => [name, value])
+    .sort(byName)
+    .map(([name, value]) => (value === "" ? name : `${name}=${value}`));
   return signed.length > 0 ? `${path}?${signed.join("&")}` : path;
+}
+
+function byName([a]: [string, string], [b]: [string, string]): number {
+  return a < b ? -1 : Number(a > b);
 }
