@@ -1,10 +1,10 @@
 // A whole Skerry on an empty directory, started as a user would start it, for the end-to-end tests.
 import { mkdtempSync, readFileSync, rmSync } from "node:fs";
-import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { S3Client } from "@aws-sdk/client-s3";
 import type { Subprocess } from "bun";
+import { isFree } from "../up/ports.ts";
 
 export const ROOT = join(import.meta.dir, "../..");
 const SHIM = join(ROOT, "skerry");
@@ -39,12 +39,21 @@ export interface Skerry extends AsyncDisposable {
   stop(): Promise<number>;
 }
 
-export async function freePort(): Promise<number> {
-  const server = createServer().listen(0, "127.0.0.1");
-  await new Promise((resolve) => server.once("listening", resolve));
-  const { port } = server.address() as { port: number };
-  await new Promise((resolve) => server.close(resolve));
-  return port;
+/** Below the kernel's ephemeral ports, so that no outgoing connection takes one before the server listens or listens again. */
+const PORT_MIN = 10_000;
+const PORT_MAX = 19_999;
+const PORT_ATTEMPTS_MAX = 50;
+const given = new Set<number>();
+
+/** A port of loopback that is free, and that no other call here was given. */
+async function freePort(): Promise<number> {
+  for (let attempt = 0; attempt < PORT_ATTEMPTS_MAX; attempt++) {
+    const port = PORT_MIN + Math.floor(Math.random() * (PORT_MAX - PORT_MIN + 1));
+    if (given.has(port) || !(await isFree("127.0.0.1", port))) continue;
+    given.add(port);
+    return port;
+  }
+  throw new Error(`found no free port from ${PORT_MIN} to ${PORT_MAX}`);
 }
 
 /** Runs `./skerry ...words` to its end. */
